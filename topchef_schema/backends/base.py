@@ -1,0 +1,193 @@
+"""What a database must offer to be a backend, whatever is peculiar to it inside.
+
+A backend is one file in this folder that defines ``BACKEND``, an instance of a class with the
+members of :class:`Backend`. The contract suite in ``tests/backends/`` picks it up from there.
+Backends do not inherit from each other; what two share is a function called by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection
+
+    from topchef_schema.model import Snapshot
+
+SCRATCH_PREFIX = "topchef_scratch_"
+"""Every scratch database and scratch user is named with this and a random rest."""
+
+
+class Failure(StrEnum):
+    """What an error of the driver means, in words that are the same for all databases."""
+
+    UNREACHABLE = "the server cannot be reached"
+    ACCESS_DENIED = "the server refuses this user or password"
+    NO_SUCH_DATABASE = "the database does not exist"
+    READ_ONLY = "the database is read-only for this user"
+    LOCK_TIMEOUT = "a lock was not granted in time"
+    DEADLOCK = "two sessions waited for each other"
+    CONNECTION_LOST = "the connection was lost"
+    ALREADY_EXISTS = "an object exists already"
+    OTHER = "the statement failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchDatabase:
+    """A database of our making; *url* carries the password of the user that works in it."""
+
+    name: str
+    url: URL
+
+
+class Server(Protocol):
+    """A server that holds scratch databases; closing it removes all that it made.
+
+    A throwaway server is one of our own, started from binaries found on this machine and stopped
+    on close. A named server is someone's: on it, revisions run as a user of our making with
+    rights on the scratch database alone, where the given user may create one.
+    """
+
+    version: str
+    """The server's own version string."""
+
+    throwaway: bool
+
+    def create(self) -> ScratchDatabase:
+        """Make an empty scratch database and return how to reach it.
+
+        Raises `UnreachableError` when the server does not let us.
+        """
+
+    def recreate(self, database: ScratchDatabase) -> None:
+        """Make *database* empty again, under its name, whoever is still connected."""
+
+    def drop(self, database: ScratchDatabase) -> None:
+        """Remove *database* and its user; one that is gone already is no error."""
+
+    def leftovers(self) -> list[str]:
+        """Names of scratch databases that nobody is connected to, of whatever run."""
+
+    def remove(self, name: str) -> None:
+        """Remove the leftover *name*, which must start with `SCRATCH_PREFIX`."""
+
+    def close(self) -> None:
+        """Drop what was made; stop a throwaway server and remove its directory."""
+
+
+class Backend(Protocol):
+    """A database the toolkit works on."""
+
+    name: str
+    """The word for ``--on``: ``sqlite``, ``postgresql`` …"""
+
+    title: str
+    """The name as its makers write it."""
+
+    dialects: frozenset[str]
+    """The dialect names of URLs that belong to it: ``{"postgresql"}``."""
+
+    transactional_ddl: bool
+    """Whether a failed revision, as Alembic drives it here, leaves nothing behind."""
+
+    offline_url: str
+    """A URL from which Alembic renders SQL without a driver or a server."""
+
+    online: bool
+    """Whether it can be connected to; an offline-only backend can only render SQL."""
+
+    def with_driver(self, url: URL) -> URL:
+        """Return *url* with a driver that is installed here.
+
+        Keeps a driver that the URL names. Raises `UnreachableError` naming the extra to install.
+        """
+
+    def exists(self, url: URL) -> bool:
+        """Whether the database is there, without creating it; may connect."""
+
+    def version(self, connection: Connection) -> str:
+        """Return the server's own version string."""
+
+    def identity(self, connection: Connection) -> str:
+        """Name the very database behind *connection*: equal for two connections to one."""
+
+    def user(self, connection: Connection) -> str | None:
+        """Return the database user, None where the database knows no users."""
+
+    def failure(self, error: BaseException) -> Failure:
+        """Say what an error of the driver or of SQLAlchemy means."""
+
+    def lock(
+        self, connection: Connection, key: str, timeout: float
+    ) -> AbstractContextManager[None]:
+        """Hold the migration lock *key* of the database behind *connection*.
+
+        Tries for *timeout* seconds (0: once), never blocking in the server, and raises
+        `LockedError` naming the holder as far as it can be seen. The server or the kernel
+        releases it when the holder dies. Leaves *connection* out of any transaction it was not in.
+        """
+
+    def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
+        """Return the canonical schema, read from the server's own catalog.
+
+        *exclude* names tables (unqualified) to leave out with all that hangs on them. Leaves out
+        counters, statistics and the database's own name. Takes a handful of queries, whatever
+        the number of tables.
+        """
+
+    def server(self, url: URL | None = None) -> Server:
+        """Open a server for scratch work: the one at *url*, else a throwaway one.
+
+        Raises `UnreachableError` that says what to install where there is none.
+        """
+
+    def preamble(self) -> str:
+        """Return what an offline script starts with, so that its client stops at an error."""
+
+
+def scratch_name() -> str:
+    """Return a new name for a scratch database."""
+    import secrets
+
+    return SCRATCH_PREFIX + secrets.token_hex(6)
+
+
+def safe_label(url: URL) -> str:
+    """Return *url* without its password and query, for messages and reports."""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what the driver said, without SQL and without bound values."""
+    original = getattr(error, "orig", None) or error
+    text = str(original).strip()
+    return text.splitlines()[0] if text else type(original).__name__
+
+
+def runtime_directory(name: str) -> Path:
+    """Make a new private directory (mode 0700) for a server or a file database of our own."""
+    import tempfile
+
+    return Path(tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{name}_"))
+
+
+def programs(names: Collection[str], places: Collection[str]) -> Iterator[Path]:
+    """Yield the programs called one of *names*, first on PATH, then in *places* (globs)."""
+    import glob
+    import os
+
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    for pattern in places:
+        folders += sorted(glob.glob(os.path.expanduser(pattern)), reverse=True)
+    seen = set()
+    for folder in folders:
+        for name in names:
+            path = Path(folder, name)
+            if path not in seen and path.is_file() and os.access(path, os.X_OK):
+                seen.add(path)
+                yield path

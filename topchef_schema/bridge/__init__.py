@@ -1,0 +1,1 @@
+"""Alembic, and nothing else: the only room that imports it."""

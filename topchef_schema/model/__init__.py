@@ -1,0 +1,47 @@
+"""The nouns of the house: frozen data and pure functions on it, without any database."""
+
+from topchef_schema.model.history import (
+    HISTORY_TABLE,
+    JOURNAL_TABLE,
+    OWN_TABLES,
+    HistoryEntry,
+    HistoryStatus,
+)
+from topchef_schema.model.recording import Location, Recording, Statement
+from topchef_schema.model.report import (
+    Check,
+    ErrorInfo,
+    Finding,
+    Outcome,
+    Report,
+    Severity,
+    Table,
+)
+from topchef_schema.model.revision import Direction, Plan, Revision, Step
+from topchef_schema.model.snapshot import Change, Diff, Snapshot, diff
+
+__all__ = [
+    "HISTORY_TABLE",
+    "JOURNAL_TABLE",
+    "OWN_TABLES",
+    "Change",
+    "Check",
+    "Diff",
+    "Direction",
+    "ErrorInfo",
+    "Finding",
+    "HistoryEntry",
+    "HistoryStatus",
+    "Location",
+    "Outcome",
+    "Plan",
+    "Recording",
+    "Report",
+    "Revision",
+    "Severity",
+    "Snapshot",
+    "Statement",
+    "Step",
+    "Table",
+    "diff",
+]

@@ -1,0 +1,48 @@
+"""What is remembered of every move of a database: the rows of `topchef_history`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from topchef_schema.model.revision import Direction
+
+HISTORY_TABLE = "topchef_history"
+JOURNAL_TABLE = "topchef_journal"
+
+OWN_TABLES = frozenset({HISTORY_TABLE, JOURNAL_TABLE})
+"""The tables that topchef-db adds beside Alembic's version table."""
+
+
+class HistoryStatus(StrEnum):
+    """What happened to a revision."""
+
+    STARTED = "started"
+    APPLIED = "applied"
+    REVERTED = "reverted"
+    FAILED = "failed"
+    STAMPED = "stamped"
+    BASELINED = "baselined"
+    REPAIRED = "repaired"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One row of the history. Times are UTC; *milliseconds* is the duration of the step."""
+
+    run_id: str
+    revision: str
+    direction: Direction | None
+    status: HistoryStatus
+    started_at: datetime
+    finished_at: datetime | None = None
+    milliseconds: int | None = None
+    database_user: str | None = None
+    os_user: str | None = None
+    host: str | None = None
+    tool_version: str | None = None
+    git_commit: str | None = None
+    file_sha256: str | None = None
+    reason: str | None = None
+    error: str | None = None

@@ -1,0 +1,47 @@
+"""What a plan says when it is recorded or applied: statements, and where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from topchef_schema.model.revision import Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a revision file; *line* counts from 1."""
+
+    path: str
+    line: int | None
+
+    def __str__(self) -> str:
+        return self.path if self.line is None else f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement, as it was or would be sent; never its bound values.
+
+    *seconds* is the time the server took, None where nothing was sent. *revision* is None for
+    what belongs to no revision (BEGIN, the version table).
+    """
+
+    sql: str
+    backend: str
+    revision: str | None = None
+    direction: Direction | None = None
+    path: str | None = None
+    line: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The statements of a plan on one backend, and the revisions that could not be recorded.
+
+    *unrecorded* maps a revision's id to the reason, with the line that could not be rendered.
+    """
+
+    backend: str
+    statements: tuple[Statement, ...]
+    unrecorded: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,1 @@
+"""The four things one can do with a plan and a database: plan, record, apply, observe."""
