@@ -58,6 +58,10 @@ class Server(Protocol):
 
     throwaway: bool
 
+    url: URL
+    """The administrator's URL, password included: `Backend.server(url)` opens the same server
+    a second time, as one that is named. For SQLite, which has no server, a database in memory."""
+
     def create(self) -> ScratchDatabase:
         """Make an empty scratch database and return how to reach it.
 
