@@ -1,0 +1,76 @@
+"""The servers a test session works on, each opened when the first test asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import make_url
+
+from topchef_schema.backends import named
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import Server
+
+BACKENDS = ("sqlite", "postgresql", "mariadb", "mysql")
+"""The databases that tests really run on, in the order of their cost."""
+
+
+def variable(name: str) -> str:
+    """Return the environment variable that names the server of backend *name*."""
+    return f"TOPCHEF_{name.upper()}_SERVER"
+
+
+class Servers(Mapping[str, "Server"]):
+    """Backend name → open server: the one that ``TOPCHEF_<NAME>_SERVER`` names, else our own.
+
+    A backend that was not chosen with ``--only`` skips the test that asks for it. One that was
+    chosen and cannot be had fails every such test with the reason, which is found out once.
+    """
+
+    def __init__(self, selected: Sequence[str]) -> None:
+        self.selected = tuple(selected)
+        self.versions: dict[str, str] = {}
+        self._open: dict[str, Server] = {}
+        self._failed: dict[str, Exception] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.selected)
+
+    def __len__(self) -> int:
+        return len(self.selected)
+
+    def __getitem__(self, name: str) -> Server:
+        if name not in self.selected:
+            if name not in BACKENDS:
+                raise KeyError(name)
+            pytest.skip(f"{name} is left out by --only")
+        if name in self._failed:
+            raise self._failed[name].with_traceback(None)
+        if name not in self._open:
+            self._open[name] = self._opened(name)
+        return self._open[name]
+
+    def _opened(self, name: str) -> Server:
+        given = os.environ.get(variable(name))
+        try:
+            server = named(name).server(make_url(given) if given else None)
+        except Exception as error:
+            self._failed[name] = error
+            raise
+        self.versions[name] = server.version
+        return server
+
+    def close(self) -> None:
+        """Close what was opened; an error of one does not keep the others open."""
+        errors = []
+        while self._open:
+            _, server = self._open.popitem()
+            try:
+                server.close()
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise ExceptionGroup("servers that did not close", errors)
