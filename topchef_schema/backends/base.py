@@ -173,11 +173,14 @@ def first_line(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(original).__name__
 
 
-def runtime_directory(name: str) -> Path:
-    """Make a new private directory (mode 0700) for a server or a file database of our own."""
+def runtime_directory(name: str, within: str | None = None) -> Path:
+    """Make a new private directory (mode 0700) for a server or a file database of our own.
+
+    It lies *within* that folder, else where temporary files usually are.
+    """
     import tempfile
 
-    return Path(tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{name}_"))
+    return Path(tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{name}_", dir=within))
 
 
 def programs(names: Collection[str], places: Collection[str]) -> Iterator[Path]:
