@@ -34,6 +34,10 @@ class TopchefError(Exception):
         self.where = where
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The constructor's arguments are keywords; a worker process sends its failure home.
+        return _rebuild, (type(self), self.message, self.where, self.hint)
+
     @property
     def kind(self) -> str:
         """The stable name of this failure in reports: the class name."""
@@ -41,6 +45,10 @@ class TopchefError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} (where: {self.where}; help: {self.hint})"
+
+
+def _rebuild(kind: type[TopchefError], message: str, where: str, hint: str) -> TopchefError:
+    return kind(message, where=where, hint=hint)
 
 
 class UsageError(TopchefError):

@@ -1,5 +1,6 @@
 """The nouns of the house: frozen data and pure functions on it, without any database."""
 
+from topchef_schema.model.environment import DatabaseUrl, Environment
 from topchef_schema.model.history import (
     HISTORY_TABLE,
     JOURNAL_TABLE,
@@ -26,8 +27,10 @@ __all__ = [
     "OWN_TABLES",
     "Change",
     "Check",
+    "DatabaseUrl",
     "Diff",
     "Direction",
+    "Environment",
     "ErrorInfo",
     "Finding",
     "HistoryEntry",

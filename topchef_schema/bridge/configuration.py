@@ -1,0 +1,106 @@
+"""Turns an `Environment` into the Config that Alembic's own code and env.py expect."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from topchef_schema.errors import UsageError
+from topchef_schema.model import Environment
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+
+def alembic_config(environment: Environment) -> Config:
+    """Return the Config for *environment*, with the URL in it wherever env.py may look."""
+    from alembic.config import Config
+
+    x = list(environment.x)
+    url = environment_url(environment)
+    if url is not None and environment.url_x is not None:
+        x.append(f"{environment.url_x}={url}")
+    config = Config(
+        environment.ini,
+        toml_file=environment.toml,
+        ini_section=environment.section,
+        cmd_opts=Namespace(x=x),
+        # Alembic prints through this; the report is ours to print.
+        stdout=sys.stderr,
+    )
+    if url is not None:
+        # A "%" would be taken for interpolation, and the error would show the password.
+        escaped = url.replace("%", "%%")
+        config.set_main_option("sqlalchemy.url", escaped)
+        if environment.url_option is not None:
+            config.set_main_option(environment.url_option, escaped)
+    return config
+
+
+def environment_url(environment: Environment) -> str | None:
+    """Return the URL that env.py is given: with the driver it needs, with its secret."""
+    if environment.url is None:
+        return None
+    from sqlalchemy import make_url
+
+    url = make_url(environment.url.text)
+    driver = environment.drivers.get(url.get_backend_name())
+    if driver is not None:
+        url = url.set(drivername=f"{url.get_backend_name()}+{driver}")
+    return url.render_as_string(hide_password=False)
+
+
+@contextmanager
+def url_in_environment(environment: Environment) -> Iterator[None]:
+    """Set the environment variable that env.py reads, for as long as it runs."""
+    url = environment_url(environment)
+    if environment.url_env is None or url is None:
+        yield
+        return
+    before = os.environ.get(environment.url_env)
+    os.environ[environment.url_env] = url
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[environment.url_env]
+        else:
+            os.environ[environment.url_env] = before
+
+
+def load_object(reference: str, *, where: str) -> object:
+    """Return what ``module:attribute`` names; raises `UsageError` where it is not there."""
+    module, separator, attribute = reference.partition(":")
+    if not separator:
+        raise UsageError(
+            f'"{reference}" is not module:attribute', where=where, hint="for example: app.db:Base"
+        )
+    try:
+        found: object = importlib.import_module(module)
+        for name in attribute.split("."):
+            found = getattr(found, name)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f'"{reference}" cannot be imported: {error}',
+            where=where,
+            hint="check the name, and that its folder is on the path (prepend_sys_path)",
+        ) from None
+    return found
+
+
+def prepare(environment: Environment, config: Config) -> None:
+    """Call the project's ``prepare`` function, once, before env.py runs."""
+    if environment.prepare is not None:
+        function = load_object(environment.prepare, where="setting prepare")
+        if not callable(function):
+            raise UsageError(
+                f'"{environment.prepare}" is not a function',
+                where="setting prepare",
+                hint="name a function that takes the Alembic Config",
+            )
+        function(config)

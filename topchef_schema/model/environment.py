@@ -1,0 +1,43 @@
+"""How one run of a project's env.py is set up: plain data that can be sent to another process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrl:
+    """A URL with its secret, and where it came from (``--url``, ``TOPCHEF_DATABASE_URL`` …)."""
+
+    text: str = field(repr=False)
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The configuration files and the ways in which this project's env.py takes its URL.
+
+    *url* is None where env.py alone decides. *url_env*, *url_x* and *url_option* name the
+    environment variable, the ``-x`` key and the ini key that env.py reads. *drivers* maps a
+    dialect name to the driver env.py needs. *prepare* is ``module:function``, called with the
+    Alembic Config before env.py runs.
+    """
+
+    ini: str | None
+    toml: str | None
+    section: str = "alembic"
+    x: tuple[str, ...] = ()
+    url: DatabaseUrl | None = None
+    url_env: str | None = None
+    url_x: str | None = None
+    url_option: str | None = None
+    drivers: Mapping[str, str] = field(default_factory=dict)
+    prepare: str | None = None
+    metadata: str | None = None
+    transaction_per_migration: bool | None = None
+
+    @property
+    def config_file(self) -> str:
+        """The file to name in messages."""
+        return self.ini or self.toml or "the configuration"

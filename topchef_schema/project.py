@@ -1,0 +1,302 @@
+"""What a command stands on: the configuration files, the database's URL, the revisions."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from topchef_schema.errors import UnreachableError, UsageError
+from topchef_schema.model import DatabaseUrl, Environment
+from topchef_schema.settings import Settings, parse_settings
+
+if TYPE_CHECKING:
+    from topchef_schema.bridge.revisions import Revisions
+
+URL_VARIABLE = "TOPCHEF_DATABASE_URL"
+
+
+@dataclass(frozen=True)
+class Project:
+    """An Alembic project and the database a command works on.
+
+    *packaged* tells that no configuration was found and TopChef's own project is used.
+    """
+
+    environment: Environment
+    settings: Settings
+    packaged: bool = False
+
+    @classmethod
+    def load(
+        cls,
+        config: str | os.PathLike[str] | None = None,
+        *,
+        section: str | None = None,
+        x: Sequence[str] = (),
+        url: str | None = None,
+        url_env: str | None = None,
+        url_file: str | os.PathLike[str] | None = None,
+        settings: str | os.PathLike[str] | None = None,
+    ) -> Project:
+        """Find the project and its database.
+
+        Without *config*: ``./alembic.ini``, then ``./pyproject.toml`` with ``[tool.alembic]``,
+        then the project packaged with topchef_schema. The database: one of *url*, *url_env* (the
+        name of an environment variable) and *url_file* (a file that holds it), else
+        ``TOPCHEF_DATABASE_URL``, else what the project says.
+
+        Raises `UsageError` for what cannot be read or is unknown.
+        """
+        ini, toml, packaged = _configuration_files(config)
+        section = section or "alembic"
+        here = Path(ini or toml or ".").absolute().parent
+        known = _read_settings(ini, toml, settings)
+        explicit = _explicit_url(url, url_env, url_file)
+        environment = Environment(
+            ini=None if ini is None else str(ini),
+            toml=None if toml is None else str(toml),
+            section=section,
+            x=tuple(x),
+            url=explicit or _project_url(ini, here, section, known),
+            url_env=known.url_env,
+            url_x=known.url_x,
+            url_option=known.url_option,
+            drivers=known.drivers,
+            prepare=known.prepare,
+            metadata=known.metadata,
+            transaction_per_migration=known.transaction_per_migration,
+        )
+        return cls(environment, known, packaged)
+
+    @cached_property
+    def revisions(self) -> Revisions:
+        """The project's revisions; raises `UsageError` for a file that cannot be read."""
+        from topchef_schema.bridge.revisions import Revisions
+
+        return Revisions.load(self.environment)
+
+    def at(self, url: str, source: str) -> Project:
+        """Return the same project on another database."""
+        return replace(self, environment=replace(self.environment, url=DatabaseUrl(url, source)))
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """The names for ``--on`` where none is given: settings, else the URL's, else SQLite."""
+        if self.settings.backends:
+            return self.settings.backends
+        url = self.environment.url
+        if url is None:
+            return ("sqlite",)
+        from topchef_schema import backends
+
+        return (backends.for_url(parse_url(url), where=url.source).name,)
+
+
+def parse_url(url: DatabaseUrl) -> Any:
+    """Return *url* as a SQLAlchemy URL; raises `UsageError` without repeating it."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url.text)
+    except (ArgumentError, ValueError):
+        # The driver's own message repeats the URL, and the password with it.
+        raise UsageError(
+            "this is not a database URL",
+            where=url.source,
+            hint="write dialect+driver://user:password@host:port/database, with special "
+            "characters of the password percent-encoded (@ is %40)",
+        ) from None
+
+
+def packaged_config() -> Path:
+    """Return the ``alembic.ini`` of TopChef's own project.
+
+    A wheel carries a copy; an editable install has none, and the checkout's top level serves.
+    """
+    package = Path(__file__).parent
+    inside = package / "packaged" / "alembic.ini"
+    return inside if inside.exists() else package.parent / "alembic.ini"
+
+
+def _configuration_files(
+    config: str | os.PathLike[str] | None,
+) -> tuple[Path | None, Path | None, bool]:
+    """Return the ini file, the toml file, and whether it is the packaged project."""
+    if config is not None:
+        path = Path(config)
+        if not path.is_file():
+            raise UsageError(
+                "there is no such configuration file",
+                where=str(config),
+                hint="give the path of an alembic.ini or pyproject.toml to -c",
+            )
+        beside = path.parent / ("alembic.ini" if path.suffix == ".toml" else "pyproject.toml")
+        if path.suffix == ".toml":
+            return (beside if beside.is_file() else None), path, False
+        return path, (beside if _has_alembic_table(beside) else None), False
+    ini, toml = Path("alembic.ini"), Path("pyproject.toml")
+    has_toml = _has_alembic_table(toml)
+    if ini.is_file():
+        return ini, (toml if has_toml else None), False
+    if has_toml:
+        return None, toml, False
+    return packaged_config(), None, True
+
+
+def _has_alembic_table(path: Path) -> bool:
+    return path.is_file() and "alembic" in _read_toml(path).get("tool", {})
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"this file is not valid TOML: {error}", where=str(path), hint="correct it"
+        ) from None
+
+
+def _read_ini(path: Path) -> configparser.ConfigParser:
+    here = path.absolute().parent.as_posix()
+    parser = configparser.ConfigParser({"here": here})
+    try:
+        parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
+    except (configparser.Error, UnicodeDecodeError) as error:
+        # configparser quotes the offending line, which may be the URL's.
+        line = getattr(error, "lineno", None)
+        raise UsageError(
+            "this file is not a valid ini file",
+            where=f"{path}:{line}" if line else str(path),
+            hint="correct it; every line is [section], key = value, or a # comment",
+        ) from None
+    return parser
+
+
+def _read_settings(
+    ini: Path | None, toml: Path | None, given: str | os.PathLike[str] | None
+) -> Settings:
+    """Read ``--settings``, else ``[topchef]`` of the ini, else ``[tool.topchef]`` of the toml."""
+    if given is not None:
+        path = Path(given)
+        if not path.is_file():
+            raise UsageError(
+                "there is no such settings file",
+                where=str(path),
+                hint="give a file with a [topchef] section (ini) or a [tool.topchef] table (toml)",
+            )
+        raw = _toml_settings(path) if path.suffix == ".toml" else _ini_settings(path)
+        return parse_settings(raw, where=str(path))
+    if ini is not None and (raw := _ini_settings(ini)):
+        return parse_settings(raw, where=f"{ini} [topchef]")
+    beside = toml or (ini.parent / "pyproject.toml" if ini is not None else None)
+    if beside is not None and beside.is_file():
+        return parse_settings(_toml_settings(beside), where=f"{beside} [tool.topchef]")
+    return Settings()
+
+
+def _toml_settings(path: Path) -> Mapping[str, Any]:
+    document = _read_toml(path)
+    found = document.get("tool", {}).get("topchef", document.get("topchef", {}))
+    return dict(found)
+
+
+def _ini_settings(path: Path) -> Mapping[str, Any]:
+    parser = _read_ini(path)
+    settings: dict[str, Any] = {}
+    for section in parser.sections():
+        values = {
+            key: parser.get(section, key, raw=section != "topchef")
+            for key in parser[section]
+            if key not in parser.defaults()
+        }
+        if section == "topchef":
+            settings |= values
+        elif section.startswith("topchef."):
+            settings[section.removeprefix("topchef.")] = values
+    return settings
+
+
+def _explicit_url(
+    url: str | None, url_env: str | None, url_file: str | os.PathLike[str] | None
+) -> DatabaseUrl | None:
+    if sum(each is not None for each in (url, url_env, url_file)) > 1:
+        raise UsageError(
+            "the database is named more than once",
+            where="--url, --url-env, --url-file",
+            hint="give one of them",
+        )
+    if url is not None:
+        return DatabaseUrl(url, "--url")
+    if url_env is not None:
+        return DatabaseUrl(_from_variable(url_env), f"--url-env {url_env}")
+    if url_file is not None:
+        return DatabaseUrl(_from_file(Path(url_file)), f"--url-file {url_file}")
+    value = os.environ.get(URL_VARIABLE, "").strip()
+    return DatabaseUrl(value, URL_VARIABLE) if value else None
+
+
+def _from_variable(name: str) -> str:
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise UsageError(
+            f'the environment variable "{name}" is not set',
+            where="--url-env",
+            hint=f"export {name}=dialect+driver://user:password@host/database",
+        )
+    return value
+
+
+def _from_file(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not readable as text"
+        raise UnreachableError(
+            f"the file with the database URL cannot be read: {reason}",
+            where=f"--url-file {path}",
+            hint="give a file whose only line is the URL",
+        ) from None
+    if not text:
+        raise UsageError(
+            "the file with the database URL is empty",
+            where=f"--url-file {path}",
+            hint="write the URL into it",
+        )
+    return text
+
+
+def _project_url(
+    ini: Path | None, here: Path, section: str, settings: Settings
+) -> DatabaseUrl | None:
+    """Return what the project itself says; None where only env.py knows."""
+    option = settings.url_option or "sqlalchemy.url"
+    if ini is not None:
+        parser = _read_ini(ini)
+        value = _interpolated(parser, section, option, ini)
+        # Alembic's template ships this placeholder; it names no database.
+        if value and not value.startswith("driver://"):
+            return DatabaseUrl(value, f"{option} in {ini}")
+    if settings.default_url:
+        text = settings.default_url.replace("%(here)s", here.as_posix())
+        return DatabaseUrl(text, "default_url of the settings")
+    return None
+
+
+def _interpolated(
+    parser: configparser.ConfigParser, section: str, option: str, path: Path
+) -> str | None:
+    try:
+        return parser.get(section, option, fallback="").strip() or None
+    except configparser.Error:
+        raise UsageError(
+            f'"{option}" cannot be read: a "%" in it is not doubled',
+            where=f"{path} [{section}]",
+            hint='write "%%" for "%" in ini files, or keep the URL out of the file: --url-env NAME',
+        ) from None
