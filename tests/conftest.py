@@ -167,14 +167,15 @@ postgresql = factories.postgresql("postgresql_noproc")
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
+    used = config.stash[golden_files.USED]
     output: dict[str, Any] | None = getattr(config, "workeroutput", None)
     if output is not None:
         output["versions"] = config.stash[SERVERS].versions
-        output["golden"] = sorted(config.stash[golden_files.USED])
+        output["golden"] = sorted(used)
         return
     config.stash[VERSIONS].update(config.stash[SERVERS].versions)
     if whole(session):
-        strangers = golden_files.unreferenced(config.stash[golden_files.USED])
+        strangers = golden_files.unreferenced(used)
         if config.option.update:
             for name in strangers:
                 (golden_files.FOLDER / name).unlink()
