@@ -8,7 +8,7 @@ Backends do not inherit from each other; what two share is a function called by 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -159,6 +159,36 @@ def scratch_name() -> str:
     import secrets
 
     return SCRATCH_PREFIX + secrets.token_hex(6)
+
+
+def attempts(timeout: float) -> Iterator[int]:
+    """Count attempts, the first at once, until *timeout* seconds are over.
+
+    Sleeps between them, never twice equally long, so that waiters do not march in step.
+    """
+    import random
+    import time
+
+    deadline = time.monotonic() + timeout
+    number = 0
+    while True:
+        yield number
+        number += 1
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return
+        time.sleep(min(left, random.uniform(0.05, 0.25)))
+
+
+@contextmanager
+def undisturbed(connection: Connection) -> Iterator[None]:
+    """Read from *connection*, and leave it out of any transaction it was not in."""
+    inside = connection.in_transaction()
+    try:
+        yield
+    finally:
+        if not inside:
+            connection.rollback()
 
 
 def safe_label(url: URL) -> str:
