@@ -102,6 +102,17 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
 
 
 @pytest.fixture(scope="session")
+def private_servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+    """Backend name → throwaway server that no other worker shares.
+
+    For tests that look at, or clean, all the databases of a server.
+    """
+    opened = Servers(selected(request.config), private=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
 def backend(backend_name: str) -> Backend:
     """Return the backend whose turn it is."""
     return named(backend_name)

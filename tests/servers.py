@@ -6,9 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import pytest
-from sqlalchemy import make_url
-
+from tests import mysql_server
 from topchef_schema.backends import named
 
 if TYPE_CHECKING:
@@ -23,18 +21,29 @@ def variable(name: str) -> str:
     return f"TOPCHEF_{name.upper()}_SERVER"
 
 
+def find_fetched_mysql() -> None:
+    """Let this process and its children find the MySQL that an earlier run has fetched."""
+    place = str(mysql_server.folder())
+    path = os.environ.get("PATH", os.defpath)
+    if place not in path.split(os.pathsep):
+        os.environ["PATH"] = path + os.pathsep + place
+
+
 class Servers(Mapping[str, "Server"]):
     """Backend name → open server: the one that ``TOPCHEF_<NAME>_SERVER`` names, else our own.
 
-    A backend that was not chosen with ``--only`` skips the test that asks for it. One that was
-    chosen and cannot be had fails every such test with the reason, which is found out once.
+    With *private* set, always our own. A backend that was not chosen with ``--only`` skips the
+    test that asks for it. One that was chosen and cannot be had fails every such test with the
+    reason, which is found out once.
     """
 
-    def __init__(self, selected: Sequence[str]) -> None:
+    def __init__(self, selected: Sequence[str], *, private: bool = False) -> None:
         self.selected = tuple(selected)
         self.versions: dict[str, str] = {}
+        self._private = private
         self._open: dict[str, Server] = {}
         self._failed: dict[str, Exception] = {}
+        find_fetched_mysql()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.selected)
@@ -44,22 +53,31 @@ class Servers(Mapping[str, "Server"]):
 
     def __getitem__(self, name: str) -> Server:
         if name not in self.selected:
+            import pytest
+
             if name not in BACKENDS:
                 raise KeyError(name)
             pytest.skip(f"{name} is left out by --only")
         if name in self._failed:
             raise self._failed[name].with_traceback(None)
         if name not in self._open:
-            self._open[name] = self._opened(name)
+            try:
+                self._open[name] = self._opened(name)
+            except Exception as error:
+                self._failed[name] = error
+                raise
         return self._open[name]
 
+    def retry(self, name: str) -> Server:
+        """Open *name* again, after what it lacked was installed."""
+        self._failed.pop(name, None)
+        return self[name]
+
     def _opened(self, name: str) -> Server:
-        given = os.environ.get(variable(name))
-        try:
-            server = named(name).server(make_url(given) if given else None)
-        except Exception as error:
-            self._failed[name] = error
-            raise
+        from sqlalchemy import make_url
+
+        given = None if self._private else os.environ.get(variable(name))
+        server = named(name).server(make_url(given) if given else None)
         self.versions[name] = server.version
         return server
 
