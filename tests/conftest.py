@@ -57,6 +57,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "backends(*names): the backends that this test's `backend_name` runs over"
     )
+    config.addinivalue_line(
+        "markers", "whole_run: too slow, or of no use, for a run that `--only` narrows down"
+    )
     if config.option.seed is None:
         config.option.seed = commit_seed()
     if config.option.hypothesis_seed is None:
@@ -83,6 +86,13 @@ def pytest_report_header(config: pytest.Config) -> str:
     return (
         f"topchef: {extent}, --seed {config.option.seed}, backends: {', '.join(selected(config))}"
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.only:
+        for item in items:
+            if item.get_closest_marker("whole_run"):
+                item.add_marker(pytest.mark.skip(reason="left out by --only"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -184,6 +184,7 @@ def pytest_command(options: argparse.Namespace, names: list[str]) -> list[str]:
     from tests.servers import BACKENDS
 
     command = [sys.executable, "-m", "pytest", "-n", str(min(os.cpu_count() or 1, 8))]
+    command += ["--dist", "loadgroup"]
     if len(names) < len(BACKENDS):
         command += [word for name in names for word in ("--only", name)]
     if options.exhaustive:
