@@ -228,7 +228,7 @@ def apt_install(packages: Sequence[str]) -> bool:
     fi
     export DEBIAN_FRONTEND=noninteractive
     apt-get -qq update
-    apt-get -qq -y --no-install-recommends install "$@"
+    apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install "$@" > /dev/null
     """
     command = [*before, "sh", "-c", script, "sh", *packages]
     return subprocess.run(command, check=False).returncode == 0
