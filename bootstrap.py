@@ -203,7 +203,7 @@ def venv_package() -> str:
 def advice() -> str:
     """Say what to install so that an environment can be made."""
     if shutil.which("apt-get"):
-        return f"apt-get install {venv_package()}"
+        return f"sudo apt-get install {venv_package()}"
     if sys.platform == "darwin":
         return "brew install python@3.11, and run this with its python3.11"
     return "install Python with its ensurepip module, or uv"
