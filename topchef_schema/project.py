@@ -81,6 +81,10 @@ class Project:
 
         return Revisions.load(self.environment)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Revision modules cannot be sent to another process; it reads them itself.
+        return {key: value for key, value in vars(self).items() if key != "revisions"}
+
     def at(self, url: str, source: str) -> Project:
         """Return the same project on another database."""
         return replace(self, environment=replace(self.environment, url=DatabaseUrl(url, source)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, cast
+from typing import Any
 
 from topchef_schema.errors import UsageError
 
@@ -101,10 +101,10 @@ def _pairs(value: object, where: str) -> Mapping[str, str]:
     return pairs
 
 
-def _changed_files(value: object, where: str) -> str:
+def _changed_files(value: str, where: str) -> str:
     if value not in ("warn", "refuse"):
         raise UsageError(f'"{value}" is not known', where=where, hint='write "warn" or "refuse"')
-    return cast("str", value)
+    return value
 
 
 _CONVERT: Mapping[str, Any] = {

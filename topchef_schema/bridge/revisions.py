@@ -117,6 +117,21 @@ class Revisions:
             steps = self.directory._downgrade_revs(target, cast("str", start))
         return _plan(steps, start)
 
+    def applied_at(self, heads: tuple[str, ...]) -> set[str]:
+        """Return the ids of all revisions that a database at *heads* has; unknown heads: none."""
+        applied: set[str] = set()
+        for head in heads:
+            if self.known(head):
+                applied |= self._ancestors(head)
+        return applied
+
+    def way_to(self, heads: tuple[str, ...]) -> tuple[Step, ...]:
+        """Return the steps that bring an empty database to *heads*."""
+        needed: set[str] = set()
+        for head in heads:
+            needed |= self._ancestors(head)
+        return tuple(Step(each, Direction.UP) for each in self.all if each.id in needed)
+
     def between(self, text: str | None) -> tuple[Revision, ...]:
         """Return the revisions of a RANGE: ``FROM:TO``, FROM exclusive, or one revision.
 
@@ -137,6 +152,22 @@ class Revisions:
                 hint=f'the way back is "--down" with the same range: {upper}:{lower}',
             )
         return tuple(each for each in self.all if each.id in above - below)
+
+    def between_either(self, one: str, other: str) -> tuple[Revision, ...]:
+        """Return the revisions of a range whose ends may stand in either order."""
+        with explained(f"{one}:{other}", self.heads):
+            first = self._ancestors(one or "base")
+            second = self._ancestors(other or "base")
+        if first <= second:
+            return self.between(f"{one}:{other}")
+        return self.between(f"{other}:{one}")
+
+    def heads_of(self, revisions: tuple[Revision, ...]) -> tuple[str, ...]:
+        """Return the heads of a database that has *revisions* and all that they stand on."""
+        stood_on = {parent for each in revisions for parent in self.parents(each)}
+        top = {each.id for each in revisions} - stood_on
+        top |= set(self.heads_below(revisions)) - stood_on
+        return tuple(sorted(top))
 
     def _ancestors(self, argument: str) -> set[str]:
         """Return the ids of what *argument* names and of all that must come before it."""
@@ -171,7 +202,7 @@ def _plan(steps: list[RevisionStep], start: tuple[str, ...]) -> Plan:
     return Plan(
         tuple(
             Step(
-                revision_of(cast("Script", step.revision)),
+                revision_of(step.revision),
                 Direction.UP if step.is_upgrade else Direction.DOWN,
             )
             for step in steps

@@ -1,0 +1,313 @@
+"""The environment door: runs a project's own env.py, and does our work inside it.
+
+A foreign env.py decides about its metadata, version table, schemas, filters and transactions, so
+recording and applying both go through it, as ``alembic`` itself does. ``configure`` is replaced on
+the instance before it is entered (the proxies are installed by exact class, a subclass is not
+seen), and the work is done by our own loop: a step that fails inside a generator of steps would
+reach it only as GeneratorExit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from topchef_schema.bridge.autogenerate import portable_first
+from topchef_schema.bridge.configuration import (
+    alembic_config,
+    load_object,
+    prepare,
+    url_in_environment,
+)
+from topchef_schema.bridge.listening import Listener, current_line
+from topchef_schema.bridge.session import Session
+from topchef_schema.errors import TopchefError, UsageError
+from topchef_schema.model import Environment
+
+if TYPE_CHECKING:
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.runtime.migration import MigrationContext
+    from sqlalchemy import Connection, Dialect, MetaData
+
+    from topchef_schema.bridge.revisions import Revisions
+
+T = TypeVar("T")
+
+
+class EnvironmentFailed(Exception):
+    """env.py raised something of its own; *cause* is what, *finished* whether our work was done."""
+
+    def __init__(self, cause: BaseException, *, where: str, finished: bool) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.where = where
+        self.finished = finished
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What env.py said in ``context.configure()``. Without a connection it is offline."""
+
+    connection: Connection | None
+    metadata: tuple[MetaData, ...]
+    version_table: str
+    version_table_schema: str | None
+
+
+class LazyAttributes(dict[str, Any]):
+    """``config.attributes`` whose "connection" is made only when env.py asks for it."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        super().__init__()
+        self._connect = connect
+
+    def __missing__(self, key: str) -> Any:
+        if key != "connection":
+            raise KeyError(key)
+        self[key] = self._connect()
+        return self[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key == "connection" or super().__contains__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value, making the connection if it is asked for."""
+        if key not in self:
+            return default
+        return self[key]
+
+
+@dataclass
+class Door:
+    """One way into a project's env.py.
+
+    *on_configure* is called with each `Configured` before Alembic's own ``configure``; raising
+    there refuses the database before anything was written; what it enters on the ExitStack lasts
+    until env.py is left. *isolate* is for scratch work: each step in a transaction of its own,
+    also where env.py opened one around everything. *connect* makes the connection for an env.py
+    that takes ``config.attributes["connection"]``. *backend* names the backend in statements;
+    *literal* is the dialect to write them for with their values, None to keep them as sent.
+    """
+
+    environment: Environment
+    revisions: Revisions
+    on_configure: Callable[[Configured, ExitStack], None] | None = None
+    connect: Callable[[], Connection] | None = None
+    isolate: bool = False
+    backend: str = "unknown"
+    literal: Dialect | None = None
+    tag: str | None = None
+
+    def online(self, body: Callable[[Session], T], *, look: bool = False) -> T:
+        """Run env.py on its database and *body* inside it; with *look* nothing is written.
+
+        Raises what *body* raises, `EnvironmentFailed` for what env.py itself raises, and
+        `UsageError` for an env.py that migrates several databases in one run.
+        """
+        options: dict[str, Any] = {"dont_mutate": True} if look else {}
+        if self.tag is not None:
+            options["tag"] = self.tag
+        return self._run(body, options, offline_url=None)
+
+    def offline(self, body: Callable[[Session], T], *, url: str) -> T:
+        """Run env.py in offline mode and *body* inside it, rendering for the dialect of *url*."""
+        return self._run(body, {"as_sql": True}, offline_url=url)
+
+    def _run(
+        self, body: Callable[[Session], T], options: dict[str, Any], *, offline_url: str | None
+    ) -> T:
+        from alembic.runtime.environment import EnvironmentContext
+
+        config = alembic_config(self.environment)
+        if self.connect is not None:
+            config.attributes = LazyAttributes(self.connect)
+        run = _Run(self, body, offline_url)
+        directory = self.revisions.directory
+        # The directory was made from a Config of its own; env.py sees this one.
+        context = EnvironmentContext(config, directory, fn=run.work, **options)
+        with ExitStack() as stack:
+            run.install(context, stack)
+            stack.enter_context(url_in_environment(self.environment))
+            stack.enter_context(_output_to_stderr())
+            with run.explained():
+                prepare(self.environment, config)
+                with context:
+                    directory.run_env()
+        return cast("T", run.result())
+
+
+class _Run:
+    """The state of one run of env.py."""
+
+    def __init__(self, door: Door, body: Callable[[Session], Any], url: str | None) -> None:
+        self.door = door
+        self.body = body
+        self.offline_url = url
+        self.configured: Configured | None = None
+        self.keywords: dict[str, Any] = {}
+        self.results: list[Any] = []
+        self.raised: BaseException | None = None
+        self.listener = Listener(door.backend, door.literal)
+
+    def install(self, context: EnvironmentContext, stack: ExitStack) -> None:
+        """Replace ``configure`` and ``run_migrations`` on the instance."""
+        configure, run_migrations = context.configure, context.run_migrations
+
+        def our_configure(connection: Connection | None = None, **options: Any) -> None:
+            _revive_our_loggers()
+            if context.is_offline_mode():
+                self._offline(options)
+                connection = None
+            elif connection is None:
+                raise UsageError(
+                    "env.py configured no connection, so there is nothing to migrate",
+                    where=self.door.environment.config_file,
+                    hint="call context.configure(connection=...) when not in offline mode",
+                )
+            self.configured = self._noted(connection, options)
+            options["render_item"] = portable_first(options.get("render_item"))
+            if self.door.on_configure is not None:
+                self.door.on_configure(self.configured, stack)
+            if connection is not None:
+                self._transactions(connection, options)
+                stack.enter_context(self.listener.attached(connection.engine))
+            configure(connection=connection, **options)
+            if self.door.isolate and connection is not None:
+                context.get_context()._in_external_transaction = False
+
+        def our_run_migrations(**keywords: Any) -> None:
+            self.keywords = keywords
+            run_migrations(**keywords)
+
+        # On the instance: the proxies that env.py calls look the methods up there.
+        vars(context).update(configure=our_configure, run_migrations=our_run_migrations)
+
+    def _offline(self, options: dict[str, Any]) -> None:
+        options["url"] = self.offline_url
+        options["literal_binds"] = True
+        options["output_buffer"] = _Buffer(self.listener)
+        options.pop("dialect_name", None)
+        # Without this paramstyle a "%" would come out doubled.
+        options["dialect_opts"] = {"paramstyle": "named"}
+
+    def _noted(self, connection: Connection | None, options: dict[str, Any]) -> Configured:
+        metadata = options.get("target_metadata")
+        reference = self.door.environment.metadata
+        if metadata is None and reference is not None:
+            metadata = load_object(reference, where="setting metadata")
+            metadata = getattr(metadata, "metadata", metadata)
+            options["target_metadata"] = metadata
+        several = metadata if isinstance(metadata, list | tuple) else [metadata]
+        return Configured(
+            connection=connection,
+            metadata=tuple(each for each in several if each is not None),
+            version_table=options.get("version_table", "alembic_version"),
+            version_table_schema=options.get("version_table_schema"),
+        )
+
+    def _transactions(self, connection: Connection, options: dict[str, Any]) -> None:
+        chosen = self.door.environment.transaction_per_migration
+        if chosen is not None:
+            options["transaction_per_migration"] = chosen
+        if self.door.isolate:
+            options["transaction_per_migration"] = True
+            if connection.in_transaction():
+                # Commit, not rollback: what env.py SET before must survive.
+                connection.commit()
+
+    def work(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
+        """Alembic's ``fn``: do everything here and hand back no steps."""
+        if self.results:
+            raise UsageError(
+                "env.py migrates several databases or schemas in one run, which topchef-db does "
+                "not support yet",
+                where=self.door.environment.config_file,
+                hint="let env.py configure one at a time, chosen for example by an -x argument, "
+                "and call topchef-db once for each",
+            )
+        assert self.configured is not None
+        session = Session(
+            context=context,
+            revisions=self.door.revisions,
+            configured=self.configured,
+            listener=self.listener,
+            keywords=self.keywords,
+            isolate=self.door.isolate,
+        )
+        try:
+            with session:
+                self.results.append(self.body(session))
+        except BaseException as error:
+            self.raised = error
+            raise
+        return iter(())
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Tell what our work raised from what env.py raised."""
+        try:
+            yield
+        except TopchefError:
+            raise
+        except Exception as error:
+            if self.raised is not None:
+                raise self.raised from None
+            raise EnvironmentFailed(
+                error, where=self._place(error), finished=bool(self.results)
+            ) from error
+
+    def _place(self, error: BaseException) -> str:
+        import traceback
+
+        from topchef_schema.bridge.revisions import shown_path
+
+        if isinstance(error, SyntaxError) and error.filename:
+            return f"{shown_path(error.filename)}:{error.lineno}"
+        directory = self.door.revisions.directory
+        for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            if frame.filename.startswith(str(directory.dir)):
+                return f"{shown_path(frame.filename)}:{frame.lineno}"
+        return shown_path(directory.env_py_location)
+
+    def result(self) -> Any:
+        """Return what the body returned; raises `UsageError` if env.py never let it run."""
+        if not self.results:
+            raise UsageError(
+                "env.py ended without running any migrations",
+                where=self.door.environment.config_file,
+                hint="it has to call context.configure() and context.run_migrations()",
+            )
+        return self.results[0]
+
+
+class _Buffer:
+    """Takes what Alembic writes in offline mode: one call for each statement."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+
+    def write(self, text: str) -> None:
+        """Note one statement, with the line of the revision that caused it."""
+        self.listener.add(text.strip(), line=current_line(self.listener.file))
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+@contextmanager
+def _output_to_stderr() -> Iterator[None]:
+    """Send what env.py and revisions print to stderr: it is no part of a report."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def _revive_our_loggers() -> None:
+    """``fileConfig`` in env.py disables every logger that existed before it."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("topchef_schema") and isinstance(logger, logging.Logger):
+            logger.disabled = False

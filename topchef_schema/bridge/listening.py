@@ -1,0 +1,170 @@
+"""Hears every statement of a step, and finds the line of the revision file it came from."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from topchef_schema.bridge.revisions import shown_path
+from topchef_schema.model import Statement
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from sqlalchemy import Connection, Dialect, Engine
+
+    from topchef_schema.model import Step
+
+_READS = re.compile(r"\s*(select|pragma|show|describe|desc|explain|values)\b", re.IGNORECASE)
+
+
+@dataclass
+class Listener:
+    """Collects the statements that are sent while a step is current.
+
+    Reads are left out, unless ``op.execute`` sent them: it gives no result back, so a SELECT there
+    is sent for what it does. With *literal* each statement is written as a script needs it, with
+    its values in it; else as it was sent, without them.
+    """
+
+    backend: str
+    literal: Dialect | None = None
+    step: Step | None = None
+    file: str | None = None
+    statements: list[Statement] = field(default_factory=list)
+    commits: int = 0
+    _rendered: list[str] | None = None
+    _started: float = 0.0
+    _heard: int = 0
+
+    @contextmanager
+    def attached(self, engine: Engine) -> Iterator[None]:
+        """Listen on *engine*: also to further connections that a revision opens from it."""
+        from sqlalchemy import event
+
+        hooks: dict[str, Callable[..., Any]] = {
+            "before_execute": self._before_execute,
+            "before_cursor_execute": self._before_cursor,
+            "after_cursor_execute": self._after_cursor,
+            "commit": self._commit,
+        }
+        for name, hook in hooks.items():
+            event.listen(engine, name, hook)
+        try:
+            yield
+        finally:
+            for name, hook in hooks.items():
+                event.remove(engine, name, hook)
+
+    @contextmanager
+    def hearing(self, step: Step, file: str) -> Iterator[None]:
+        """Take what is sent meanwhile as *step*'s, whose revision lies in *file*."""
+        self.step, self.file, self.commits = step, file, 0
+        try:
+            yield
+        finally:
+            self.step = self.file = None
+
+    def take(self) -> tuple[Statement, ...]:
+        """Return what was heard since the last call."""
+        heard, self.statements = tuple(self.statements), []
+        return heard
+
+    def add(self, sql: str, *, line: int | None) -> None:
+        """Note one statement of the current step (or of none)."""
+        step = self.step
+        self.statements.append(
+            Statement(
+                sql=sql,
+                backend=self.backend,
+                revision=step.revision.id if step else None,
+                direction=step.direction if step else None,
+                path=shown_path(self.file) if step and self.file and line else None,
+                line=line,
+            )
+        )
+
+    def _before_execute(
+        self, connection: Connection, element: Any, multiparams: Any, params: Any, options: Any
+    ) -> None:
+        if self.step is not None and self.literal is not None:
+            values = list(multiparams) or ([params] if params else [{}])
+            self._rendered = [literal_sql(element, each, self.literal) for each in values]
+
+    def _before_cursor(self, connection: Connection, cursor: Any, sql: str, *_: Any) -> None:
+        rendered, self._rendered = self._rendered, None
+        self._heard = 0
+        if self.step is None:
+            return
+        line, executed = revision_line(sys._getframe(1), self.file)
+        if _READS.match(sql) and not executed:
+            return
+        before = len(self.statements)
+        for each in rendered or [sql]:
+            self.add(each, line=line)
+        self._heard = len(self.statements) - before
+        self._started = time.perf_counter()
+
+    def _after_cursor(self, *_: Any) -> None:
+        if self._heard:
+            from dataclasses import replace
+
+            seconds = time.perf_counter() - self._started
+            self.statements[-1] = replace(self.statements[-1], seconds=seconds)
+            self._heard = 0
+
+    def _commit(self, connection: Connection) -> None:
+        self.commits += 1
+
+
+def revision_line(frame: FrameType | None, file: str | None) -> tuple[int | None, bool]:
+    """Walk up to the revision's file: its line, and whether ``op.execute`` is on the way."""
+    executed = False
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename == file:
+            return frame.f_lineno, executed
+        if code.co_name == "_exec":
+            executed = True
+        frame = frame.f_back
+    return None, executed
+
+
+def current_line(file: str | None) -> int | None:
+    """Return the line of *file* that is being executed now."""
+    return revision_line(sys._getframe(1), file)[0]
+
+
+def literal_sql(element: Any, values: Any, dialect: Dialect) -> str:
+    """Render one construct with its values in it, as Alembic's offline mode does.
+
+    What cannot be rendered with its values comes with placeholders, and a comment that says so.
+    """
+    from sqlalchemy.exc import CompileError, SQLAlchemyError
+    from sqlalchemy.schema import ExecutableDDLElement
+
+    if isinstance(element, str):
+        return element if not values else element + " /* its values cannot be written out */"
+    try:
+        if isinstance(element, ExecutableDDLElement):
+            return str(element.compile(dialect=dialect)).strip()
+        if values:
+            element = _with_values(element, values)
+        compiled = element.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+        return str(compiled).strip()
+    except (CompileError, SQLAlchemyError, NotImplementedError):
+        text = str(element.compile(dialect=dialect)).strip()
+        return text + " /* its values cannot be written out */"
+
+
+def _with_values(element: Any, values: Any) -> Any:
+    if hasattr(element, "values") and hasattr(element, "table"):
+        return element.values(**values) if element.is_dml else element
+    if hasattr(element, "bindparams"):
+        return element.bindparams(**values)
+    return element.params(**values)

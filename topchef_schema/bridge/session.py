@@ -1,0 +1,262 @@
+"""What our work can do inside one run of env.py: take steps, in any order and direction."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from topchef_schema.bridge.revisions import shown_path
+from topchef_schema.model import Direction, Location, Statement, Step
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from alembic.runtime.migration import HeadMaintainer, MigrationContext, RevisionStep
+    from sqlalchemy import Connection, Dialect
+
+    from topchef_schema.bridge.environment import Configured
+    from topchef_schema.bridge.listening import Listener
+    from topchef_schema.bridge.revisions import Revisions
+
+
+class StepFailed(Exception):
+    """A revision raised; *cause* is what. *sent* are the statements that took effect before.
+
+    *own_commits* counts the commits the revision made itself: what it had done by then stays,
+    also on a database whose DDL is transactional. *first* tells that it raised in its own body
+    before its first statement.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        cause: BaseException,
+        *,
+        location: Location,
+        sent: tuple[Statement, ...],
+        failed: Statement | None,
+        own_commits: int,
+    ) -> None:
+        super().__init__(str(cause))
+        self.step = step
+        self.cause = cause
+        self.location = location
+        self.sent = sent
+        self.failed = failed
+        self.own_commits = own_commits
+
+
+class NoDowngradeError(Exception):
+    """The revision has no ``downgrade`` function."""
+
+
+@dataclass
+class Session:
+    """The open door. *isolate*: each step in a transaction of its own (scratch work)."""
+
+    context: MigrationContext
+    revisions: Revisions
+    configured: Configured
+    listener: Listener
+    keywords: dict[str, Any]
+    isolate: bool = False
+    _maintainer: HeadMaintainer | None = field(default=None, init=False)
+
+    def __enter__(self) -> Session:
+        # The CREATE of the version table may still be uncommitted: a rollback would drop it.
+        if self.isolate and not self.context.as_sql:
+            self._commit_open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self.isolate and error is None and not self.context.as_sql:
+            self.settle()
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that env.py made."""
+        connection = self.context.connection
+        assert connection is not None
+        return connection
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect statements are written for."""
+        return self.context.dialect
+
+    @property
+    def whole_run(self) -> bool:
+        """Whether env.py chose one transaction for the whole run."""
+        return self.context._transaction is not None or self.context._in_external_transaction
+
+    @property
+    def transactional(self) -> bool:
+        """Whether Alembic takes DDL to be undone by a rollback here."""
+        return bool(self.context.impl.transactional_ddl)
+
+    def heads(self) -> tuple[str, ...]:
+        """Read the version table: the heads of this database, sorted."""
+        return tuple(sorted(self.context.get_current_heads()))
+
+    def settle(self) -> None:
+        """Leave no transaction open between steps: SQLAlchemy begins one with every read."""
+        if self.connection.in_transaction() and self.context._transaction is None:
+            self.connection.rollback()
+
+    def commit(self) -> None:
+        """Commit our own writes, unless env.py chose one transaction for the whole run."""
+        if not self.whole_run:
+            self._commit_open()
+
+    def start_from(self, heads: tuple[str, ...]) -> None:
+        """In offline mode: take the database to be at *heads*; create the version table if none."""
+        from alembic.runtime.migration import HeadMaintainer
+
+        self._maintainer = HeadMaintainer(self.context, heads)
+        if not heads:
+            self.context._version.create(self.connection)
+
+    def step(
+        self, step: Step, *, record: Callable[[Connection, float], None] | None = None
+    ) -> tuple[Statement, ...]:
+        """Take one step with its version row, and return the statements it sent.
+
+        *record* is called in the same transaction, with the connection and the seconds the step
+        took. Raises `StepFailed`; the transaction, where there is one, is rolled back.
+        """
+        alembic_step = self._alembic_step(step)
+        maintainer = self._head_maintainer()
+        if self.isolate:
+            # What a new process would know of named types: nothing.
+            self.context.impl.memo.clear()
+        self.listener.take()
+        try:
+            with self.context.begin_transaction(_per_migration=True):
+                started = time.perf_counter()
+                with self.listener.hearing(step, self._file(step)):
+                    alembic_step.migration_fn(**self.keywords)
+                maintainer.update_to_step(alembic_step)
+                self._callbacks(alembic_step, maintainer)
+                if record is not None:
+                    record(self.connection, time.perf_counter() - started)
+            self._commit_stray()
+        except Exception as error:
+            if not self.context.as_sql:
+                self._maintainer = None
+            raise self._failed(step, error) from error
+        return self.listener.take()
+
+    def skip(self, step: Step) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+        """In offline mode: what stands before and after a step that could not be rendered."""
+        alembic_step = self._alembic_step(step)
+        with self.context.begin_transaction(_per_migration=True):
+            before = self.listener.take()
+            self._head_maintainer().update_to_step(alembic_step)
+        return before, self.listener.take()
+
+    def mark(self, step: Step) -> None:
+        """Write the version row of *step* without running it."""
+        alembic_step = self._alembic_step(step)
+        with self.context.begin_transaction(_per_migration=True):
+            self._head_maintainer().update_to_step(alembic_step)
+        self._commit_stray()
+
+    def stamp(self, targets: tuple[str, ...], *, purge: bool = False) -> None:
+        """Set the version table to *targets* without running anything."""
+        from alembic.runtime.migration import HeadMaintainer
+
+        if purge:
+            self.context._ensure_version_table(purge=True)
+        heads = () if purge else self.heads()
+        maintainer = HeadMaintainer(self.context, heads)
+        for alembic_step in self.revisions.directory._stamp_revs(targets, heads):
+            with self.context.begin_transaction(_per_migration=True):
+                maintainer.update_to_step(alembic_step)
+        self._commit_stray()
+
+    def _alembic_step(self, step: Step) -> RevisionStep:
+        from alembic.runtime.migration import MigrationStep
+
+        script = self.revisions.script(step.revision.id)
+        graph = self.revisions.directory.revision_map
+        if step.direction is Direction.UP:
+            return MigrationStep.upgrade_from_script(graph, script)
+        if not hasattr(script.module, "downgrade"):
+            raise StepFailed(
+                step,
+                NoDowngradeError("the revision has no downgrade function"),
+                location=Location(step.revision.path, None),
+                sent=(),
+                failed=None,
+                own_commits=0,
+            )
+        return MigrationStep.downgrade_from_script(graph, script)
+
+    def _head_maintainer(self) -> HeadMaintainer:
+        from alembic.runtime.migration import HeadMaintainer
+
+        if self._maintainer is None:
+            self._maintainer = HeadMaintainer(self.context, self.context.get_current_heads())
+        return self._maintainer
+
+    def _file(self, step: Step) -> str:
+        return str(self.revisions.script(step.revision.id).module.__file__)
+
+    def _callbacks(self, alembic_step: RevisionStep, maintainer: HeadMaintainer) -> None:
+        for callback in self.context.on_version_apply_callbacks:
+            callback(
+                ctx=self.context,
+                step=alembic_step.info,
+                heads=set(maintainer.heads),
+                run_args=self.keywords,
+            )
+
+    def _commit_stray(self) -> None:
+        """Commit a version row that no transaction of Alembic's holds.
+
+        A revision that commits by itself leaves the row in a transaction that SQLAlchemy began by
+        itself; plain Alembic 1.20 loses the row of the last such step.
+        """
+        if self.context.as_sql or self.context._in_external_transaction:
+            return
+        connection = self.connection
+        if connection.in_transaction():
+            current = connection.get_transaction()
+            if self.context._transaction is None or current is not self.context._transaction:
+                connection.commit()
+
+    def _commit_open(self) -> None:
+        if self.connection.in_transaction():
+            self.connection.commit()
+
+    def _failed(self, step: Step, error: Exception) -> StepFailed:
+        if isinstance(error, StepFailed):
+            return error
+        heard = self.listener.take()
+        from sqlalchemy.exc import DBAPIError
+
+        # The statement that the driver refused was heard before it was sent.
+        refused = isinstance(error, DBAPIError) and bool(heard) and heard[-1].seconds is None
+        return StepFailed(
+            step,
+            error,
+            location=self._location(step, error),
+            sent=heard[:-1] if refused else heard,
+            failed=heard[-1] if refused else None,
+            own_commits=self.listener.commits,
+        )
+
+    def _location(self, step: Step, error: BaseException) -> Location:
+        file = self._file(step)
+        for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            if frame.filename == file:
+                return Location(shown_path(file), frame.lineno)
+        return Location(step.revision.path, None)

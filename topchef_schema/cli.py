@@ -1,0 +1,215 @@
+"""The program ``topchef-db``: finds the command, renders its Report, and exits with its code."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from topchef_schema import __version__
+from topchef_schema.commands import options
+from topchef_schema.discover import discover
+from topchef_schema.errors import InterruptedRunError, TopchefError, UnreachableError, UsageError
+from topchef_schema.model import ErrorInfo, Report, Severity
+
+log = logging.getLogger("topchef_schema")
+
+EPILOG = """\b
+Examples:
+  topchef-db upgrade                       bring the database to the newest revision
+  topchef-db status --check                exit 10 when revisions are pending
+  topchef-db roundtrip --on postgresql     prove that every revision goes down and up again
+  topchef-db sql base:head --on mysql      the script for a DBA
+
+The database: --url, --url-env, --url-file, TOPCHEF_DATABASE_URL, or what the project says.
+Exit codes: 0 done · 2 usage · 3 unreachable · 4 locked · 5 failed, nothing applied ·
+6 failed, part applied · 7 in doubt · 8 history · 9 file changed · 10 found something."""
+
+
+class Program(click.Group):
+    """The group whose commands are the files in ``commands/``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted(discover("topchef_schema.commands", "COMMAND"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command called *cmd_name*."""
+        found: click.Command | None = discover("topchef_schema.commands", "COMMAND").get(cmd_name)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the nearest one."""
+        import difflib
+
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+            hint = f' Did you mean "{near[0]}"?' if near else ""
+            ctx.fail(f'There is no command "{name}".{hint}')
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Program,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=False,
+)
+@options.project_options
+@options.url_options
+@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+@click.option("-q", "--quiet", is_flag=True, help="Say only errors on stderr.")
+@click.version_option(__version__, prog_name="topchef-db", message="%(prog)s %(version)s")
+@click.pass_context
+def program(ctx: click.Context, /, **given: Any) -> None:
+    """Migrate databases with Alembic: safely, provably, on SQLite, PostgreSQL, MariaDB, MySQL.
+
+    Works on any Alembic project; without one here, on TopChef's own schema.
+    """
+    ctx.obj = given
+    if given.get("settings") or ctx.invoked_subcommand:
+        ctx.default_map = _defaults(ctx)
+
+
+def _defaults(ctx: click.Context) -> dict[str, Any]:
+    """Return the per-command defaults of the settings: ``[topchef.COMMAND]``."""
+    return {}
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the program and exit. The only place that prints a report or exits."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    _log_to_stderr(given)
+    with _broken_pipe():
+        sys.exit(run(given))
+
+
+def run(given: list[str]) -> int:
+    """Run one call and return its exit code."""
+    chosen = _Output.guess(given)
+    try:
+        result = program.main(given, prog_name="topchef-db", standalone_mode=False)
+        if not isinstance(result, Report):
+            return int(result or 0)
+        return chosen.write(result)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return UsageError.exit_code
+    except click.UsageError as error:
+        return chosen.usage(error)
+    except TopchefError as error:
+        return chosen.failure(error)
+    except (KeyboardInterrupt, click.Abort):
+        return chosen.failure(
+            InterruptedRunError(
+                "interrupted", where="this run", hint="run the same command again to continue"
+            )
+        )
+
+
+class _Output:
+    """Where and how this call's report is written, known even where parsing failed."""
+
+    def __init__(self, format_: str, output: str | None, fail_on: str, command: str) -> None:
+        self.format = format_
+        self.output = output
+        self.fail_on = Severity(fail_on) if fail_on in list(Severity) else Severity.ERROR
+        self.command = command
+
+    @classmethod
+    def guess(cls, given: Sequence[str]) -> _Output:
+        """Read the output options wherever they stand in the call."""
+        commands = discover("topchef_schema.commands", "COMMAND")
+        command = next((each for each in given if each in commands), "topchef-db")
+        default = "text"
+        if command in commands:
+            chosen = next(each for each in commands[command].params if each.name == "format_")
+            default = str(chosen.default)
+        return cls(
+            _value(given, ("--format",)) or default,
+            _value(given, ("-o", "--output")),
+            _value(given, ("--fail-on",)) or "error",
+            command,
+        )
+
+    def write(self, report: Report) -> int:
+        """Render *report*, write it, and return its exit code."""
+        formats = discover("topchef_schema.formats", "FORMAT")
+        text = formats.get(self.format, formats["text"])(report, self.fail_on)
+        code = report.exit_code(self.fail_on)
+        if report.error is not None and self.format in ("text", "sql"):
+            click.echo(text, nl=False, err=True)
+        elif self.output is not None and self.output != "-":
+            _write_file(Path(self.output), text)
+        else:
+            click.echo(text, nl=False)
+        return code
+
+    def failure(self, error: TopchefError) -> int:
+        """Report a failure in the format of the call."""
+        info = ErrorInfo(error.kind, error.message, error.where, error.hint, error.exit_code)
+        try:
+            return self.write(Report(self.command, error=info))
+        except UnreachableError as second:
+            click.echo(f"error: {second.message}", err=True)
+            return error.exit_code
+
+    def usage(self, error: click.UsageError) -> int:
+        """Report a wrong call, with its usage line on stderr."""
+        if self.format == "text" and error.ctx is not None:
+            click.echo(error.ctx.get_usage(), err=True)
+        name = error.ctx.command_path if error.ctx is not None else "topchef-db"
+        return self.failure(UsageError(error.format_message(), where=name, hint=f"{name} --help"))
+
+
+def _value(given: Sequence[str], names: tuple[str, ...]) -> str | None:
+    for position, each in enumerate(given):
+        if each in names and position + 1 < len(given):
+            return given[position + 1]
+        for name in names:
+            if name.startswith("--") and each.startswith(name + "="):
+                return each.partition("=")[2]
+    return None
+
+
+def _write_file(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"the report cannot be written: {error.strerror}",
+            where=str(path),
+            hint="give a path in a folder that exists to --output",
+        ) from None
+
+
+def _log_to_stderr(given: Sequence[str]) -> None:
+    level = logging.INFO
+    if "-v" in given or "--verbose" in given:
+        level = logging.DEBUG
+    if "-q" in given or "--quiet" in given:
+        level = logging.ERROR
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.handlers[:] = [handler]
+    log.propagate = False
+    log.setLevel(level)
+
+
+@contextlib.contextmanager
+def _broken_pipe() -> Any:
+    """End quietly when the reader of our output (``| head``) has gone."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

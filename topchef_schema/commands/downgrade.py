@@ -1,0 +1,75 @@
+"""Take the database back to a revision.
+
+REVISION is `base`, `-1`, an id or a part of one, `label@base`. On a terminal it asks first. What a
+downgrade drops is lost.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from topchef_schema.commands import options
+from topchef_schema.errors import UsageError
+from topchef_schema.model import Report
+
+if TYPE_CHECKING:
+    from topchef_schema.project import Project
+
+
+def downgrade(
+    project: Project,
+    revision: str,
+    *,
+    dry_run: bool = False,
+    lock_timeout: float = 300.0,
+    history: bool = True,
+) -> Report:
+    """Take the database of *project* down to *revision*.
+
+    With *dry_run* nothing is touched: the report holds the steps and their SQL. *lock_timeout* is
+    in seconds. Raises what `upgrade` raises.
+    """
+    from topchef_schema.commands.moving import move
+
+    return move(
+        "downgrade",
+        project,
+        lambda heads: project.revisions.downgrade(revision, heads),
+        dry_run=dry_run,
+        lock_timeout=lock_timeout,
+        history=history,
+    )
+
+
+@click.argument("revision", type=options.REVISION)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.moving_options
+def downgrade_command(project: Project, *, yes: bool, **arguments: object) -> Report:
+    """Ask on a terminal, then hand the options to `downgrade`."""
+    if not yes and not arguments["dry_run"] and sys.stdin.isatty() and sys.stdout.isatty():
+        _ask(project, str(arguments["revision"]))
+    return downgrade(project, **arguments)  # type: ignore[arg-type]
+
+
+def _ask(project: Project, revision: str) -> None:
+    from topchef_schema.stages import observe
+
+    seen = observe.database(project)
+    steps = project.revisions.downgrade(revision, seen.heads)
+    for step in steps:
+        click.echo(f"  {step}", err=True)
+    if len(steps) and not click.confirm(f"Take {seen.label} down by {len(steps)}?", err=True):
+        raise UsageError("not confirmed", where="the terminal", hint="answer y, or give --yes")
+
+
+COMMAND = options.command(
+    epilog="""
+    topchef-db downgrade -1
+    topchef-db downgrade base --yes
+    topchef-db downgrade ae10 --dry-run
+    """,
+    formats=("text", "json", "junit"),
+)(downgrade_command)

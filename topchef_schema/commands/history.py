@@ -1,0 +1,162 @@
+"""List the revisions, and who applied each one to the database, and when.
+
+Without a database it lists what the project has. Moves made by plain alembic show as applied,
+without a name or a time. --drop exports and removes the tables of topchef-db, for a team that
+leaves; alembic's own version table stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from topchef_schema.commands import options
+from topchef_schema.commands.listing import follows, marks
+from topchef_schema.model import HistoryEntry, HistoryStatus, Report, Revision, Table
+
+if TYPE_CHECKING:
+    from topchef_schema.project import Project
+    from topchef_schema.stages.observe import Observed
+
+
+def history(project: Project, range_: str | None = None, *, drop: bool = False) -> Report:
+    """Return the revisions of *range_* (``FROM:TO`` or one), newest first.
+
+    ``data`` is ``{"revisions": [{"revision", "down_revisions", "message", "status", "applied_at",
+    "milliseconds", "by", "git_commit"}]}``, with ``"events"`` beside it: every row of the history,
+    oldest first. With *drop* the rows are in the report and the tables are gone.
+    """
+    from topchef_schema.stages import apply
+
+    revisions = project.revisions.between(range_)
+    seen = _seen(project)
+    if drop and seen is not None:
+        apply.drop_own_tables(project)
+    rows = [_row(project, each, seen) for each in reversed(revisions)]
+    return Report(
+        "history",
+        target=seen.label if seen else None,
+        data={
+            "revisions": rows,
+            "events": [_event(each) for each in (seen.history if seen else ())],
+        },
+        tables=(_table(project, revisions, rows, seen),),
+        summary="the tables of topchef-db are removed; keep this report" if drop else None,
+    )
+
+
+def _seen(project: Project) -> Observed | None:
+    """Look at the database; None where only env.py knows one and it cannot be reached."""
+    from topchef_schema.errors import TopchefError
+    from topchef_schema.stages import observe
+
+    try:
+        return observe.database(project, history=True)
+    except TopchefError:
+        if project.environment.url is not None:
+            raise
+        return None
+
+
+def _row(project: Project, revision: Revision, seen: Observed | None) -> dict[str, Any]:
+    from topchef_schema.stages.ledger import latest
+
+    row: dict[str, Any] = {
+        "revision": revision.id,
+        "down_revisions": list(revision.down),
+        "message": revision.message,
+        "status": None,
+        "applied_at": None,
+        "milliseconds": None,
+        "by": None,
+        "git_commit": None,
+    }
+    if seen is None:
+        return row
+    entry = latest(seen.history).get(revision.id)
+    applied = revision.id in project.revisions.applied_at(seen.heads)
+    row["status"] = _status(entry, applied=applied)
+    if entry is not None and applied and entry.status is not HistoryStatus.REVERTED:
+        row["applied_at"] = entry.finished_at.isoformat() + "Z" if entry.finished_at else None
+        row["milliseconds"] = entry.milliseconds
+        row["by"] = _by(entry)
+        row["git_commit"] = entry.git_commit
+    return row
+
+
+def _status(entry: HistoryEntry | None, *, applied: bool) -> str:
+    """Say what the version table and the history say together."""
+    if not applied:
+        return "pending"
+    if entry is None or entry.status is HistoryStatus.REVERTED:
+        return "applied by alembic"
+    return str(entry.status)
+
+
+def _by(entry: HistoryEntry) -> str:
+    place = "@".join(filter(None, (entry.os_user, entry.host)))
+    return place + (f" as {entry.database_user}" if entry.database_user else "")
+
+
+def _event(entry: HistoryEntry) -> dict[str, Any]:
+    return {
+        "run_id": entry.run_id,
+        "revision": entry.revision,
+        "direction": entry.direction,
+        "status": str(entry.status),
+        "started_at": entry.started_at.isoformat() + "Z",
+        "finished_at": entry.finished_at.isoformat() + "Z" if entry.finished_at else None,
+        "milliseconds": entry.milliseconds,
+        "by": _by(entry),
+        "tool_version": entry.tool_version,
+        "git_commit": entry.git_commit,
+        "file_sha256": entry.file_sha256,
+        "reason": entry.reason,
+        "error": entry.error,
+    }
+
+
+def _table(
+    project: Project,
+    revisions: tuple[Revision, ...],
+    rows: list[dict[str, Any]],
+    seen: Observed | None,
+) -> Table:
+    newest_first = list(reversed(revisions))
+    if seen is None:
+        return Table(
+            ("revision", "follows", "", "message"),
+            tuple(
+                (each.id, follows(each), marks(project, each), each.message)
+                for each in newest_first
+            ),
+        )
+    cells = tuple(
+        (
+            each.id,
+            row["status"] or "",
+            (row["applied_at"] or "").replace("T", " "),
+            "" if row["milliseconds"] is None else f"{row['milliseconds']} ms",
+            row["by"] or "",
+            each.message,
+        )
+        for each, row in zip(newest_first, rows, strict=True)
+    )
+    return Table(("revision", "status", "at", "took", "by", "message"), cells)
+
+
+@click.argument("range_", metavar="[RANGE]", required=False)
+@click.option("--drop", is_flag=True, help="Remove our tables; the report holds their rows.")
+def history_command(project: Project, *, range_: str | None, drop: bool) -> Report:
+    """Hand the options to `history`."""
+    return history(project, range_, drop=drop)
+
+
+COMMAND = options.command(
+    epilog="""
+    topchef-db history
+    topchef-db history ae10:head --format json
+    topchef-db history --drop -o history.json --format json
+    """
+)(history_command)

@@ -1,0 +1,233 @@
+"""The options that commands share, and the two ways in which ours differ from plain click.
+
+Global options are taken before or after the command, and a revision argument such as ``-1`` is
+taken although it looks like an option.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from topchef_schema.model import Report, Severity
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_RELATIVE = re.compile(r"-\d+\Z")
+_MARK = "\ue000"
+"""Stands before a revision argument that looks like an option, while click parses."""
+
+
+class Command(click.Command):
+    """A command that returns a Report; the program renders it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does, but take ``-1`` for an argument."""
+        return super().parse_args(
+            ctx, [_MARK + each if _RELATIVE.match(each) else each for each in args]
+        )
+
+
+if TYPE_CHECKING:
+    TextType = click.ParamType[str, Any]
+else:
+    TextType = click.ParamType  # not generic before click 8.4
+
+
+class RevisionArgument(TextType):
+    """Alembic's own words for revisions."""
+
+    name = "revision"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the word as it was typed."""
+        return str(value).removeprefix(_MARK)
+
+
+REVISION = RevisionArgument()
+
+_GLOBAL = ("config", "section", "x", "settings", "url", "url_env", "url_file")
+
+
+def project_options(function: F) -> F:
+    """Add ``-c``, ``-n``, ``-x`` and ``--settings``."""
+    for decorator in reversed(
+        [
+            click.option(
+                "-c",
+                "--config",
+                metavar="FILE",
+                help="alembic.ini or pyproject.toml; default: the one in this folder.",
+            ),
+            click.option(
+                "-n", "--name", "section", metavar="SECTION", help="Section of the ini file."
+            ),
+            click.option(
+                "-x",
+                "x",
+                metavar="KEY=VALUE",
+                multiple=True,
+                help="Handed to env.py, as by alembic. Repeatable.",
+            ),
+            click.option("--settings", metavar="FILE", help="Read [topchef] from here instead."),
+        ]
+    ):
+        function = decorator(function)
+    return function
+
+
+def url_options(function: F) -> F:
+    """Add the three ways to name the database."""
+    for decorator in reversed(
+        [
+            click.option("--url", metavar="URL", help="The database, as a SQLAlchemy URL."),
+            click.option(
+                "--url-env", metavar="NAME", help="The environment variable that holds the URL."
+            ),
+            click.option("--url-file", metavar="FILE", help="The file that holds the URL."),
+        ]
+    ):
+        function = decorator(function)
+    return function
+
+
+def output_options(*formats: str) -> Callable[[F], F]:
+    """Add ``--format`` with *formats* (the first is the default), ``-o``, ``--fail-on``."""
+
+    def decorate(function: F) -> F:
+        for decorator in reversed(
+            [
+                click.option(
+                    "--format",
+                    "format_",
+                    type=click.Choice(formats),
+                    default=formats[0],
+                    show_default=True,
+                    help="How the report is written.",
+                ),
+                click.option(
+                    "-o", "--output", metavar="FILE", help="Write the report here, not to stdout."
+                ),
+                click.option(
+                    "--fail-on",
+                    type=click.Choice([str(each) for each in Severity]),
+                    default=str(Severity.ERROR),
+                    show_default=True,
+                    help="Exit 10 for findings of this severity or above.",
+                ),
+                click.option("-v", "--verbose", is_flag=True, help="Say more on stderr."),
+                click.option("-q", "--quiet", is_flag=True, help="Say only errors on stderr."),
+            ]
+        ):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def moving_options(function: F) -> F:
+    """Add what upgrade and downgrade share."""
+    for decorator in reversed(
+        [
+            click.option(
+                "--dry-run", is_flag=True, help="Show the steps and their SQL; touch nothing."
+            ),
+            click.option(
+                "--lock-timeout",
+                type=click.FloatRange(min=0),
+                default=300.0,
+                show_default=True,
+                help="Seconds to wait for another migrator; 0 tries once.",
+            ),
+            click.option(
+                "--history/--no-history",
+                default=True,
+                help="Record the steps in the table topchef_history.",
+            ),
+        ]
+    ):
+        function = decorator(function)
+    return function
+
+
+def on_option(function: F) -> F:
+    """Add ``--on``."""
+    return click.option(
+        "--on",
+        metavar="BACKEND|URL",
+        multiple=True,
+        help="Where scratch databases are made: sqlite, postgresql, mariadb, mysql, or the URL of "
+        "a server. Repeatable. Default: backends of the settings.",
+    )(function)
+
+
+def command(
+    *,
+    epilog: str,
+    formats: tuple[str, ...] = ("text", "json"),
+    url: bool = True,
+    on: bool = False,
+    project: bool = True,
+) -> Callable[[Callable[..., Report]], click.Command]:
+    """Make a click command of a function ``(project, ...) -> Report``.
+
+    Its help is the docstring of its module; *epilog* holds the examples. The project is loaded
+    from the global options (None with *project* false); what belongs to output is handled by the
+    program. *url* and *on* add the options that name a database, and scratch servers.
+    """
+
+    def decorate(function: Callable[..., Report]) -> click.Command:
+        import inspect
+
+        def callback(**arguments: Any) -> Report:
+            context = click.get_current_context()
+            loaded = load_project(context, arguments) if project else None
+            for name in (*_GLOBAL, "format_", "output", "fail_on", "verbose", "quiet"):
+                arguments.pop(name, None)
+            started = time.perf_counter()
+            report = function(loaded, **arguments)
+            return replace(report, seconds=time.perf_counter() - started)
+
+        name = function.__name__.strip("_").removesuffix("_command").replace("_", "-")
+        callback.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+        wrapped: Callable[..., Any] = output_options(*formats)(callback)
+        wrapped = project_options(wrapped)
+        if url:
+            wrapped = url_options(wrapped)
+        if on:
+            wrapped = on_option(wrapped)
+        module = inspect.getmodule(function)
+        text = (module.__doc__ if module else None) or ""
+        return click.command(
+            name, cls=Command, help=text, epilog="\b\nExamples:\n" + _indented(epilog)
+        )(wrapped)
+
+    return decorate
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line.strip()}" for line in text.strip().splitlines())
+
+
+def load_project(context: click.Context, arguments: dict[str, Any]) -> Any:
+    """Return the project of this call; options after the command win over those before it."""
+    from topchef_schema.project import Project
+
+    before = context.obj or {}
+    given: dict[str, Any] = {}
+    for name in _GLOBAL:
+        given[name] = arguments.get(name) or before.get(name)
+    given["x"] = (*before.get("x", ()), *arguments.get("x", ()))
+    project = Project.load(**given)
+    if project.packaged:
+        import logging
+
+        logging.getLogger("topchef_schema").warning(
+            "no alembic.ini or pyproject.toml here: using the project packaged with topchef_schema"
+        )
+    return project

@@ -1,0 +1,112 @@
+"""Write the SQL script that a DBA reviews and runs.
+
+RANGE is FROM:TO (FROM exclusive) or one revision; default: everything. Without --down it is the
+way up; with --down the way back, and A:B and B:A name the same range. No server is needed unless a
+revision reads the database: then it is replayed on a scratch database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from topchef_schema.commands import options
+from topchef_schema.model import Direction, Finding, Plan, Report, Severity, Statement, Step
+
+if TYPE_CHECKING:
+    from topchef_schema.model import Recording
+    from topchef_schema.project import Project
+
+
+def sql(
+    project: Project,
+    range_: str | None = None,
+    *,
+    on: Sequence[str] = (),
+    down: bool = False,
+    strict: bool = False,
+) -> Report:
+    """Return the statements of *range_* for each backend of *on*.
+
+    ``data`` is ``{"scripts": [{"backend", "direction", "sql"}]}``. A revision that could only be
+    written down by running it is an info finding ``depends-on-data``, with *strict* an error.
+    """
+    from topchef_schema.stages import record, scratch
+
+    steps = plan(project, range_, down=down)
+    scripts: list[str] = []
+    statements: list[Statement] = []
+    findings: list[Finding] = []
+    for word in on or project.backends[:1]:
+        backend, _ = scratch.resolve(word)
+        recording = record.plan(project, steps, backend, on=word)
+        scripts.append(record.script(recording))
+        statements += recording.statements
+        findings += _findings(recording, strict=strict)
+    return Report(
+        "sql",
+        findings=tuple(findings),
+        statements=tuple(statements),
+        data={
+            "scripts": [
+                {
+                    "backend": scratch.resolve(word)[0].name,
+                    "direction": str(Direction.DOWN if down else Direction.UP),
+                    "sql": text,
+                }
+                for word, text in zip(on or project.backends[:1], scripts, strict=True)
+            ]
+        },
+        script="\n".join(scripts),
+    )
+
+
+def plan(project: Project, range_: str | None, *, down: bool) -> Plan:
+    """Return the steps of *range_*: up, or *down* in reverse."""
+    revisions = project.revisions
+    if down and range_ is not None and ":" in range_:
+        lower, _, upper = range_.partition(":")
+        chosen = revisions.between_either(lower, upper)
+    else:
+        chosen = revisions.between(range_)
+    below = revisions.heads_below(chosen)
+    if down:
+        top = revisions.heads_of(chosen)
+        return Plan(tuple(Step(each, Direction.DOWN) for each in reversed(chosen)), top)
+    return Plan(tuple(Step(each, Direction.UP) for each in chosen), below)
+
+
+def _findings(recording: Recording, *, strict: bool) -> list[Finding]:
+    return [
+        Finding(
+            rule="depends-on-data",
+            severity=Severity.ERROR if strict else Severity.INFO,
+            message="recorded on a scratch database: what it does may depend on the data",
+            help="review its statements against the real database",
+            backend=recording.backend,
+            revision=revision,
+            after=reason,
+        )
+        for revision, reason in recording.unrecorded
+    ]
+
+
+@click.argument("range_", metavar="[RANGE]", required=False, type=options.REVISION)
+@click.option("--down", is_flag=True, help="The way back.")
+@click.option("--strict", is_flag=True, help="What depends on the data is an error (exit 10).")
+def sql_command(project: Project, *, range_: str | None, **arguments: object) -> Report:
+    """Hand the options to `sql`."""
+    return sql(project, range_, **arguments)  # type: ignore[arg-type]
+
+
+COMMAND = options.command(
+    epilog="""
+    topchef-db sql --on postgresql
+    topchef-db sql ae10:head --on mysql -o upgrade.sql
+    topchef-db sql ae10:head --down --on mysql -o downgrade.sql
+    """,
+    formats=("sql", "json"),
+    on=True,
+)(sql_command)

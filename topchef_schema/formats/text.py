@@ -1,0 +1,95 @@
+"""The report for a person at a terminal: tables first, then only what is wrong, then one line."""
+
+from __future__ import annotations
+
+import unicodedata
+from itertools import groupby
+
+from topchef_schema.model import Finding, Report, Severity, Table
+
+
+def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
+    """Return the text, without colour; control characters in it are made visible."""
+    blocks = [_table(table) for table in report.tables if table.rows]
+    blocks += _findings(report.findings)
+    if report.error is not None:
+        error = report.error
+        blocks.append(
+            f"error: {visible(error.message)}\n"
+            f"where: {visible(error.where)}\n"
+            f" help: {visible(error.hint)}"
+        )
+    if report.script is not None:
+        blocks.append(report.script.rstrip("\n"))
+    if report.summary is not None:
+        blocks.append(visible(report.summary))
+    return "\n\n".join(blocks) + "\n" if blocks else ""
+
+
+def visible(text: str) -> str:
+    """Make what could steer a terminal visible; line ends and tabs stay."""
+    return "".join(
+        each
+        if each in "\n\t" or unicodedata.category(each) not in {"Cc", "Cf", "Cs", "Co"}
+        else f"\\x{ord(each):02x}"
+        for each in text
+    )
+
+
+def width(text: str) -> int:
+    """Return how many columns *text* takes on a terminal."""
+    return sum(
+        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1
+        for each in text
+    )
+
+
+def _table(table: Table) -> str:
+    rows = [tuple(visible(cell).replace("\n", " ") for cell in row) for row in table.rows]
+    columns = list(zip(table.columns, *rows, strict=True))
+    widths = [max(width(cell) for cell in column) for column in columns]
+    header = [table.columns] if any(table.columns) else []
+    lines = [
+        "  ".join(
+            cell + " " * (size - width(cell)) for cell, size in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in [*header, *rows]
+    ]
+    if table.title:
+        lines.insert(0, visible(table.title))
+    return "\n".join(lines)
+
+
+def _findings(findings: tuple[Finding, ...]) -> list[str]:
+    """Return a block for each run of findings of one rule, revision and backend."""
+    blocks = []
+    for _, group in groupby(
+        findings, key=lambda each: (each.severity, each.rule, each.revision, each.backend)
+    ):
+        several = list(group)
+        first = several[0]
+        head = [str(first.severity), first.rule, first.revision, first.backend]
+        lines = [visible(" · ".join(part for part in head if part))]
+        for finding in several:
+            lines += _finding(finding)
+        blocks.append("\n".join(lines))
+    return blocks
+
+
+def _finding(finding: Finding) -> list[str]:
+    lines = [f"  {visible(finding.message)}"]
+    if finding.object is not None:
+        lines.append(f"  {visible(finding.object)}")
+        lines.append(f"    before: {visible(finding.before or 'missing')}")
+        lines.append(f"    after:  {visible(finding.after or 'missing')}")
+    if finding.path is not None:
+        line = "" if finding.line is None else f":{finding.line}"
+        lines.append(f"  {visible(finding.path)}{line}")
+    if finding.sql is not None:
+        lines.append(f"  {visible(' '.join(finding.sql.split()))}")
+    if finding.help is not None:
+        lines.append(f"  help: {visible(finding.help)}")
+    return lines
+
+
+FORMAT = render

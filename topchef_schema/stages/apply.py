@@ -1,0 +1,272 @@
+"""Does a plan to a database: the only writer to one that is not scratch."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from topchef_schema.backends.base import first_line
+from topchef_schema.errors import HistoryError, MigrationError, PartialError, TopchefError
+from topchef_schema.model import (
+    Check,
+    Direction,
+    HistoryStatus,
+    Outcome,
+    Plan,
+    Revision,
+    Statement,
+    Step,
+)
+from topchef_schema.project import Project
+from topchef_schema.stages import observe
+from topchef_schema.stages.entry import Entry, Target
+from topchef_schema.stages.ledger import Ledger, drop
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from topchef_schema.bridge.session import Session, StepFailed
+
+log = logging.getLogger(__name__)
+
+LOCK_TIMEOUT = 300.0
+"""Seconds to wait for another migrator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done. *before* and *heads* are the version rows before and after."""
+
+    label: str
+    backend: str
+    before: tuple[str, ...]
+    heads: tuple[str, ...]
+    checks: tuple[Check, ...] = ()
+    statements: tuple[Statement, ...] = ()
+
+
+@dataclass
+class _Run:
+    """One run of steps on one database."""
+
+    project: Project
+    plan: Callable[[tuple[str, ...]], Plan]
+    history: bool
+    done: list[Step] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
+    failed: StepFailed | None = None
+    whole_run: bool = False
+    transactional: bool = True
+
+    def body(self, session: Session, target: Target) -> Applied:
+        """Read where the database is, now that the lock is held, and take the steps."""
+        before = session.heads()
+        steps = self.plan(before)
+        if steps.steps:
+            refuse_foreign(self.project, session, target, before)
+        self.whole_run = session.whole_run
+        self.transactional = session.transactional
+        ledger = self._ledger(session, target) if steps.steps else None
+        for position, step in enumerate(steps, 1):
+            log.info("%s/%s %s", position, len(steps), step)
+            self._take(step, session, ledger)
+        return Applied(
+            target.label,
+            target.backend.name,
+            before,
+            session.heads(),
+            tuple(self.checks),
+            tuple(self.statements),
+        )
+
+    def _take(self, step: Step, session: Session, ledger: Ledger | None) -> None:
+        from topchef_schema.bridge.session import StepFailed
+
+        status = HistoryStatus.APPLIED if step.direction is Direction.UP else HistoryStatus.REVERTED
+
+        def record(connection: Connection, seconds: float) -> None:
+            if ledger is not None:
+                ledger.write(
+                    connection, step.revision, status, direction=step.direction, seconds=seconds
+                )
+
+        started = time.perf_counter()
+        try:
+            self.statements += session.step(step, record=record)
+        except StepFailed as failed:
+            self.failed = failed
+            if ledger is not None and not self.whole_run:
+                self._write_failure(session, ledger, failed)
+            raise
+        self.done.append(step)
+        self.checks.append(
+            Check(
+                name=step.revision.message or step.revision.id,
+                outcome=Outcome.PASSED,
+                backend=self.statements[-1].backend if self.statements else None,
+                revision=step.revision.id,
+                direction=step.direction,
+                seconds=time.perf_counter() - started,
+            )
+        )
+
+    def _ledger(self, session: Session, target: Target) -> Ledger | None:
+        if not self.history:
+            return None
+        connection = session.connection
+        ledger = Ledger.open(
+            schema=target.version_table_schema,
+            database_user=target.backend.user(connection),
+            folder=Path(self.project.environment.config_file).absolute().parent,
+        )
+        ledger.create(connection)
+        session.commit()
+        return ledger
+
+    def _write_failure(self, session: Session, ledger: Ledger, failed: StepFailed) -> None:
+        session.settle()
+        ledger.write(
+            session.connection,
+            failed.step.revision,
+            HistoryStatus.FAILED,
+            direction=failed.step.direction,
+            error=first_line(failed.cause),
+        )
+        session.commit()
+
+    def error(self, failed: StepFailed) -> MigrationError:
+        """Say what failed, what stays, and what to do."""
+        partial = bool(failed.own_commits) or (not self.transactional and bool(failed.sent))
+        undone = self.whole_run and self.transactional
+        stays = [] if undone else [step.revision.id for step in self.done]
+        word = "upgrade" if failed.step.direction is Direction.UP else "downgrade"
+        message = (
+            f"the {word} of revision {failed.step.revision.id} failed: {first_line(failed.cause)}"
+        )
+        if stays:
+            message += f"; of this run, these stay done: {', '.join(stays)}"
+        else:
+            message += "; nothing else of this run stays"
+        if partial:
+            message += "; of this revision, these statements took effect: " + "; ".join(
+                _short(each.sql) for each in failed.sent
+            )
+        hint = "correct the revision or the data and run the same command again"
+        if partial:
+            hint = (
+                "undo these statements by hand, or do the rest by hand and run: "
+                f"topchef-db stamp {_stamp_target(failed.step)}"
+            )
+        if failed.failed is not None:
+            hint += f"; the statement was: {_short(failed.failed.sql)}"
+        kind = PartialError if partial else MigrationError
+        return kind(message, where=str(failed.location), hint=hint)
+
+
+def _stamp_target(step: Step) -> str:
+    if step.direction is Direction.UP:
+        return step.revision.id
+    return " ".join(step.revision.down) or "base"
+
+
+def _short(sql: str) -> str:
+    line = " ".join(sql.split())
+    return line if len(line) <= 120 else line[:117] + "..."
+
+
+def migrate(
+    project: Project,
+    plan: Callable[[tuple[str, ...]], Plan],
+    *,
+    lock_timeout: float = LOCK_TIMEOUT,
+    history: bool = True,
+) -> Applied:
+    """Take the steps that *plan* finds from the heads of the database.
+
+    Where nothing is to do, no lock is taken and nothing is written. Raises `MigrationError` or
+    `PartialError` for a step that failed, `LockedError`, `HistoryError`, `UnreachableError`.
+    """
+    seen = observe.database(project)
+    if not plan(seen.heads).steps:
+        return Applied(seen.label, seen.backend, seen.heads, seen.heads)
+    run = _Run(project, plan, history)
+    entry = Entry(project, lock_timeout=lock_timeout, announce=True)
+    try:
+        return entry.run(run.body)
+    except TopchefError as error:
+        raise _after_tail(project, run, error) from error.__cause__
+    except Exception:
+        if run.failed is None:
+            raise
+        raise run.error(run.failed) from run.failed.cause
+
+
+def _after_tail(project: Project, run: _Run, error: TopchefError) -> TopchefError:
+    """Explain what env.py raised after our work: its commit may have failed."""
+    if not run.done:
+        return error
+    heads = observe.database(project).heads
+    return MigrationError(
+        f"env.py failed after the steps were taken: {error.message}",
+        where=error.where,
+        hint=f"the database is now at {', '.join(heads) or 'base'}; run the same command again",
+    )
+
+
+def refuse_foreign(
+    project: Project, session: Session, target: Target, heads: tuple[str, ...]
+) -> None:
+    """Raise `HistoryError` where the packaged project would change somebody else's database."""
+    if not project.packaged or heads:
+        return
+    snapshot = observe.schema_of(session, target)
+    if any(key.startswith("table ") for key in snapshot.objects):
+        raise HistoryError(
+            "no alembic.ini here, and this database is not TopChef's",
+            where=target.label,
+            hint="run topchef-db in the folder of your project, or name its file with -c",
+        )
+
+
+def stamp(
+    project: Project,
+    targets: tuple[Revision, ...],
+    *,
+    purge: bool = False,
+    reason: str | None = None,
+    history: bool = True,
+    tag: str | None = None,
+) -> Applied:
+    """Set the version rows to *targets* (none: base) without running anything; it is recorded."""
+
+    def body(session: Session, target: Target) -> Applied:
+        before = session.heads()
+        if not purge:
+            project.revisions.require_known(before)
+        refuse_foreign(project, session, target, before)
+        run = _Run(project, lambda heads: Plan((), heads), history)
+        ledger = run._ledger(session, target)
+        session.stamp(tuple(each.id for each in targets) or ("base",), purge=purge)
+        if ledger is not None:
+            gone = [project.revisions.one(each) for each in before if not targets and not purge]
+            for revision in targets or gone:
+                ledger.write(session.connection, revision, HistoryStatus.STAMPED, reason=reason)
+            session.commit()
+        return Applied(target.label, target.backend.name, before, session.heads())
+
+    return Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body)
+
+
+def drop_own_tables(project: Project) -> None:
+    """Remove our tables; Alembic's version table stays as it is."""
+
+    def body(session: Session, target: Target) -> None:
+        drop(session.connection, target.version_table_schema)
+        session.commit()
+
+    Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True).run(body)

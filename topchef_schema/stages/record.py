@@ -1,0 +1,196 @@
+"""What would a plan say? Its statements for one backend, without touching the target.
+
+Alembic's offline mode renders a revision without a server. A revision that it cannot render (one
+that reads the database; every batch operation on SQLite) is replayed on a scratch database of the
+same kind, and what it sends there is written down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from topchef_schema.backends.base import first_line
+from topchef_schema.errors import MigrationError, UnreachableError, UsageError
+from topchef_schema.model import DatabaseUrl, Plan, Recording, Statement
+from topchef_schema.project import Project
+from topchef_schema.stages import scratch
+from topchef_schema.stages.entry import Entry, Target
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import Backend
+    from topchef_schema.bridge.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One step: its own statements (None: it could not be rendered) and what stands around them."""
+
+    before: tuple[Statement, ...]
+    own: tuple[Statement, ...] | None
+    after: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Offline:
+    """What offline mode gave, and the reason for each step it could not render."""
+
+    opening: tuple[Statement, ...]
+    parts: tuple[_Part, ...]
+    closing: tuple[Statement, ...]
+    reasons: tuple[tuple[str, str], ...]
+
+
+def plan(project: Project, steps: Plan, backend: Backend, *, on: str | None = None) -> Recording:
+    """Return what *steps* say on *backend*.
+
+    *on* names the server for revisions that must be replayed (default: the backend's own). Raises
+    `UnreachableError` naming the revision that needs a server where there is none.
+    """
+    if not steps.steps:
+        return Recording(backend.name, ())
+    offline = _render(project, steps, backend)
+    replayed = _replayed(project, steps, backend, offline, on or backend.name)
+    statements = list(offline.opening)
+    for step, part in zip(steps, offline.parts, strict=True):
+        own = replayed[step.revision.id] if part.own is None else part.own
+        statements += [*part.before, *own, *part.after]
+    statements += offline.closing
+    return Recording(backend.name, tuple(statements), offline.reasons)
+
+
+def script(recording: Recording) -> str:
+    """Return the statements as a script for the database's own client."""
+    from topchef_schema.backends import named
+
+    reasons = dict(recording.unrecorded)
+    lines = [named(recording.backend).preamble().rstrip()]
+    heading: tuple[str, str] | None = None
+    for statement in recording.statements:
+        if statement.revision is not None:
+            current = (statement.revision, str(statement.direction))
+            if current != heading:
+                heading = current
+                lines += ["", _comment(f"{current[1]} {current[0]}")]
+                if statement.revision in reasons:
+                    lines.append(
+                        _comment(
+                            "depends on the data: review. Recorded on a scratch database, because "
+                            + reasons[statement.revision]
+                        )
+                    )
+            if statement.path is not None:
+                lines.append(_comment(f"{statement.path}:{statement.line}"))
+        lines.append(_terminated(statement.sql))
+    return "\n".join(line for line in lines if line is not None).strip() + "\n"
+
+
+def _comment(text: str) -> str:
+    """Return *text* as comment lines: a line end in it must not end the comment."""
+    return "\n".join(f"-- {line}" for line in text.splitlines() or [""])
+
+
+def _terminated(sql: str) -> str:
+    text = sql.rstrip()
+    return text if text.endswith(";") or text.upper() == "GO" else text + ";"
+
+
+def _render(project: Project, steps: Plan, backend: Backend) -> _Offline:
+    """Run env.py offline and render every step that can be."""
+    from topchef_schema.bridge.environment import Door, EnvironmentFailed
+
+    url = DatabaseUrl(backend.offline_url, "the dialect")
+    door = Door(replace(project.environment, url=url), project.revisions, backend=backend.name)
+
+    def body(session: Session) -> tuple[_Offline, Session]:
+        return _rendered(session, steps), session
+
+    try:
+        offline, session = door.offline(body, url=backend.offline_url)
+    except (EnvironmentFailed, UsageError) as error:
+        # No offline branch in env.py: everything is replayed.
+        said = error.message if isinstance(error, UsageError) else str(error.cause)
+        reason = f"env.py has no offline mode ({said})"
+        return _Offline(
+            (),
+            tuple(_Part((), None, ()) for _ in steps),
+            (),
+            tuple((step.revision.id, reason) for step in steps),
+        )
+    # The COMMIT of a transaction around the whole run comes when env.py is left.
+    return replace(offline, closing=session.listener.take())
+
+
+def _rendered(session: Session, steps: Plan) -> _Offline:
+    from topchef_schema.bridge.session import StepFailed
+
+    session.start_from(steps.start)
+    opening = session.listener.take()
+    parts, reasons = [], []
+    for step in steps:
+        try:
+            parts.append(_split(session.step(step)))
+        except StepFailed as failed:
+            reasons.append((step.revision.id, f"{failed.location}: {first_line(failed.cause)}"))
+            before, after = session.skip(step)
+            parts.append(_Part(before, None, after))
+    return _Offline(opening, tuple(parts), (), tuple(reasons))
+
+
+def _split(said: tuple[Statement, ...]) -> _Part:
+    """Tell a step's own statements from BEGIN before and the version row after them."""
+    own = [position for position, each in enumerate(said) if each.revision is not None]
+    first, last = (own[0], own[-1] + 1) if own else _empty(said)
+    return _Part(said[:first], said[first:last], said[last:])
+
+
+def _empty(said: tuple[Statement, ...]) -> tuple[int, int]:
+    begins = bool(said) and said[0].sql.upper().startswith("BEGIN")
+    return (1, 1) if begins else (0, 0)
+
+
+def _replayed(
+    project: Project, steps: Plan, backend: Backend, offline: _Offline, on: str
+) -> dict[str, tuple[Statement, ...]]:
+    """Run the plan on a scratch database and return what the unrendered steps sent there."""
+    if not offline.reasons:
+        return {}
+    revision, reason = offline.reasons[0]
+    try:
+        with scratch.place(on) as place, place.database() as database:
+            sent = place.run(_replay, project, database, steps, backend.name)
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"revision {revision} can only be written down by running it, and there is no "
+            f"{backend.title} server for that: {error.message}",
+            where=reason,
+            hint=error.hint,
+        ) from None
+    return sent
+
+
+def _replay(project: Project, steps: Plan, backend_name: str) -> dict[str, tuple[Statement, ...]]:
+    """Take every step on a scratch database, in a worker, hearing the statements literally."""
+    from sqlalchemy import make_url
+
+    from topchef_schema.backends import named
+    from topchef_schema.bridge.session import StepFailed
+
+    # Without this paramstyle a "%" would come out doubled.
+    dialect: Any = make_url(named(backend_name).offline_url).get_dialect()
+    dialect = dialect(paramstyle="named")
+
+    def body(session: Session, target: Target) -> dict[str, tuple[Statement, ...]]:
+        for step in project.revisions.way_to(steps.start):
+            session.step(step)
+        return {step.revision.id: session.step(step) for step in steps}
+
+    try:
+        return Entry(project, isolate=True, literal=dialect).run(body)
+    except StepFailed as failed:
+        raise MigrationError(
+            f"revision {failed.step.revision.id} cannot be written down, because it fails on a "
+            f"scratch database: {first_line(failed.cause)}",
+            where=str(failed.location),
+            hint="topchef-db roundtrip shows the failure",
+        ) from None

@@ -1,0 +1,76 @@
+"""Scratch databases for ``--on``: on a named server, else on a throwaway one; gone afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from topchef_schema import backends
+from topchef_schema.model import DatabaseUrl
+from topchef_schema.project import Project, parse_url
+from topchef_schema.stages.worker import in_worker
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import Backend, ScratchDatabase, Server
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Place:
+    """An open server and its backend."""
+
+    backend: Backend
+    server: Server
+
+    @contextmanager
+    def database(self) -> Iterator[ScratchDatabase]:
+        """Make a scratch database, and drop it afterwards."""
+        database = self.server.create()
+        try:
+            yield database
+        finally:
+            self.server.drop(database)
+
+    def run(
+        self,
+        function: Callable[Concatenate[Project, P], T],
+        project: Project,
+        database: ScratchDatabase,
+        *arguments: P.args,
+        **keywords: P.kwargs,
+    ) -> T:
+        """Call *function* in a worker, with *project* on *database*."""
+        url = database.url.render_as_string(hide_password=False)
+        there = project.at(url, f"--on {self.backend.name}")
+        return in_worker(function, there, *arguments, **keywords)
+
+
+@contextmanager
+def place(on: str) -> Iterator[Place]:
+    """Open the server that *on* (a backend's name, or the URL of a server) stands for.
+
+    A name uses the server in ``TOPCHEF_<NAME>_SERVER``, else a throwaway one, which is stopped
+    afterwards. Raises `UnreachableError` that says what to install.
+    """
+    backend, url = resolve(on)
+    server = backend.server(None if url is None else parse_url(url))
+    try:
+        yield Place(backend, server)
+    finally:
+        server.close()
+
+
+def resolve(on: str) -> tuple[Backend, DatabaseUrl | None]:
+    """Return the backend of *on*, and the server it names; None for a throwaway one."""
+    if "://" in on:
+        url = DatabaseUrl(on, "--on")
+        return backends.for_url(parse_url(url), where="--on"), url
+    backend = backends.named(on)
+    variable = f"TOPCHEF_{on.upper()}_SERVER"
+    named = os.environ.get(variable, "").strip()
+    return backend, DatabaseUrl(named, variable) if named else None

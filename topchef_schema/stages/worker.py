@@ -1,0 +1,91 @@
+"""Runs a function in a process of its own.
+
+Settings that a project reads when it is imported cannot change within a process, so each scratch
+database gets a new one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from topchef_schema.errors import TopchefError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_MAIN = "from topchef_schema.stages.worker import serve; serve()"
+
+
+class WorkerError(RuntimeError):
+    """A worker raised what it should not have: its traceback is the message."""
+
+
+def in_worker(function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+    """Return ``function(*arguments, **keywords)``, called in a new process.
+
+    The function is found by its name; arguments and result are pickled. What the function prints
+    goes to stderr. Raises the `TopchefError` that the function raised.
+    """
+    level = logging.getLogger("topchef_schema").level
+    request = pickle.dumps((level, function, arguments, keywords))
+    with tempfile.TemporaryDirectory(prefix="topchef_") as folder:
+        answer = Path(folder, "answer")
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _MAIN, str(answer)],
+            stdin=subprocess.PIPE,
+            stdout=sys.__stderr__,
+            env=environment,
+        )
+        try:
+            process.communicate(request)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        if not answer.exists():
+            raise WorkerError(f"a worker process ended with code {process.returncode}")
+        kind, value = pickle.loads(answer.read_bytes())
+    if kind == "error":
+        raise value
+    if kind == "bug":
+        raise WorkerError(value)
+    result: T = value
+    return result
+
+
+def serve() -> None:
+    """Answer the request on stdin into the file named by the first argument."""
+    try:
+        level, function, arguments, keywords = pickle.loads(sys.stdin.buffer.read())
+        _log_to_stderr(level)
+        answer = ("result", function(*arguments, **keywords))
+        content = pickle.dumps(answer)
+    except TopchefError as error:
+        content = pickle.dumps(("error", error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception:
+        content = pickle.dumps(("bug", traceback.format_exc()))
+    path = Path(sys.argv[1])
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _log_to_stderr(level: int) -> None:
+    log = logging.getLogger("topchef_schema")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.handlers[:] = [handler]
+    log.propagate = False
+    log.setLevel(level or logging.WARNING)
