@@ -42,12 +42,15 @@ class Portable(TypeDecorator[_T]):
     impl = TypeEngine
     cache_ok = True
 
-    storage: Mapping[str, TypeEngine[Any]]
-    """Dialect name → the plain SQLAlchemy type that the values are stored in.
+    @property
+    def storage(self) -> Mapping[str, TypeEngine[Any]]:
+        """Dialect name → the plain SQLAlchemy type that the values are stored in.
 
-    ``"default"`` is what every dialect has that is not named. MariaDB's dialect is called
-    ``mariadb`` or ``mysql``, as the URL says, so a type of theirs is given under both names.
-    """
+        A subclass sets it as a class attribute, or as a property where it depends on what an
+        instance was made with. ``"default"`` is for every dialect that is not named. MariaDB's
+        dialect is called ``mariadb`` or ``mysql``, as the URL says: name both.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is stored")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Give a subclass that names no ``impl`` the operators of its default storage."""

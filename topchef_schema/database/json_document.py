@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
+
+import sqlalchemy as sa
 
 SMALLEST_INTEGER = -(2**63)
 LARGEST_INTEGER = 2**64 - 1
@@ -25,6 +28,7 @@ MAX_KEY_BYTES = 65535
 
 _LARGEST_PLAIN_FLOAT = 1e16  # from here on repr() writes an exponent
 _UNHOLDABLE = re.compile("[\0\ud800-\udfff]")
+_write = json.JSONEncoder(ensure_ascii=False).encode
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 
@@ -41,6 +45,15 @@ class JSONValueError(ValueError):
         self.problem = problem
 
 
+class _RefusedError(Exception):
+    """A value is refused; the way to it is gathered while the containers are left."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.steps: list[str | int] = []
+
+
 def encode(document: Any) -> str:
     """Write *document* as JSON: compact, keys in order, so that equal documents are equal texts.
 
@@ -49,62 +62,87 @@ def encode(document: Any) -> str:
     longer than `MAX_KEY_BYTES`, nesting deeper than `MAX_DEPTH`, and everything that JSON has no
     word for (tuples among it: they would come back as lists).
     """
-    return _encode(document, "$", 0)
+    try:
+        return _encode(document, 0)
+    except _RefusedError as refused:
+        raise JSONValueError(path_of(reversed(refused.steps)), refused.problem) from None
 
 
-def _encode(value: Any, path: str, depth: int) -> str:
+def _encode(value: Any, depth: int) -> str:
     if isinstance(value, str):
-        return _string(value, path)
-    if value is None or value is True or value is False:
-        return json.dumps(value)
-    if isinstance(value, int):
-        return _integer(value, path)
-    if isinstance(value, float):
-        return _float(value, path)
+        return _string(value)
+    if value is None or value is sa.JSON.NULL or isinstance(value, bool):
+        return _write(value if isinstance(value, bool) else None)
+    if isinstance(value, int | float):
+        return _integer(value) if isinstance(value, int) else _float(value)
     if isinstance(value, list | dict):
         if depth == MAX_DEPTH:
-            raise JSONValueError(path, f"is nested deeper than {MAX_DEPTH}, MariaDB's limit")
-        return (_array if isinstance(value, list) else _object)(value, path, depth + 1)
-    raise JSONValueError(path, f"is a {type(value).__name__}, which JSON does not have")
+            raise _RefusedError(f"is nested deeper than {MAX_DEPTH}, MariaDB's limit")
+        return _array(value, depth + 1) if isinstance(value, list) else _object(value, depth + 1)
+    raise _RefusedError(f"is a {type(value).__name__}, which JSON does not have")
 
 
-def _string(value: str, path: str) -> str:
+def _string(value: str) -> str:
     found = _UNHOLDABLE.search(value)
     if found:
         what = "NUL" if found[0] == "\0" else f"the lone surrogate U+{ord(found[0]):04X}"
-        raise JSONValueError(path, f"has {what} in its text, which PostgreSQL refuses")
-    return json.dumps(value, ensure_ascii=False)
+        raise _RefusedError(f"has {what} in its text, which PostgreSQL refuses")
+    return _write(value)
 
 
-def _integer(value: int, path: str) -> str:
-    if not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
-        raise JSONValueError(path, "is an integer outside 64 bits, which MySQL would round")
+def is_integer(value: int) -> bool:
+    """Whether *value* is among the integers that every database holds."""
+    return SMALLEST_INTEGER <= value <= LARGEST_INTEGER
+
+
+def _integer(value: int) -> str:
+    if not is_integer(value):
+        raise _RefusedError("is an integer outside 64 bits, which MySQL would round")
     return int.__repr__(value)
 
 
-def _float(value: float, path: str) -> str:
+def _float(value: float) -> str:
     if not math.isfinite(value):
-        raise JSONValueError(path, f"is {value}, which JSON does not have")
+        raise _RefusedError(f"is {value}, which JSON does not have")
     if abs(value) < _LARGEST_PLAIN_FLOAT:
         return float.__repr__(value + 0.0)  # -0.0 becomes 0.0: PostgreSQL knows no other
     # PostgreSQL gives 1e+16 back as an integer, and only a fraction makes it stay a float.
     return f"{Decimal(float.__repr__(value)):f}.0"
 
 
-def _array(value: list[Any], path: str, depth: int) -> str:
-    items = (_encode(item, f"{path}[{index}]", depth) for index, item in enumerate(value))
+def _array(value: list[Any], depth: int) -> str:
+    items = []
+    for index, item in enumerate(value):
+        try:
+            items.append(_encode(item, depth))
+        except _RefusedError as refused:
+            refused.steps.append(index)
+            raise
     return f"[{','.join(items)}]"
 
 
-def _object(value: dict[Any, Any], path: str, depth: int) -> str:
+def _object(value: dict[Any, Any], depth: int) -> str:
     for key in value:
         if not isinstance(key, str):
-            raise JSONValueError(path, f"has the key {key!r}, which is not a string")
+            raise _RefusedError(f"has the key {key!r}, which is not a string")
+        if len(key) > MAX_KEY_BYTES or len(key.encode(errors="replace")) > MAX_KEY_BYTES:
+            raise _RefusedError(f"has a key longer than {MAX_KEY_BYTES} bytes, MySQL's limit")
     members = []
     for key in sorted(value):
-        below = f"{path}.{key}" if _IDENTIFIER.fullmatch(key) else f"{path}[{json.dumps(key)}]"
-        name = _string(key, below)
-        if len(key.encode()) > MAX_KEY_BYTES:
-            raise JSONValueError(path, f"has a key longer than {MAX_KEY_BYTES} bytes")
-        members.append(f"{name}:{_encode(value[key], below, depth)}")
+        try:
+            members.append(f"{_string(key)}:{_encode(value[key], depth)}")
+        except _RefusedError as refused:
+            refused.steps.append(key)
+            raise
     return f"{{{','.join(members)}}}"
+
+
+def path_of(steps: Iterable[str | int]) -> str:
+    """Write the way to a place in a document: ``$.jobs[3].name``."""
+    return "$" + "".join(map(_step, steps))
+
+
+def _step(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if _IDENTIFIER.fullmatch(step) else f"[{json.dumps(step)}]"

@@ -6,12 +6,14 @@ MySQL and MariaDB drop fractions of a second unless the column says how many dig
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy import Dialect
 from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
 
 from topchef_schema.types import Portable
 
@@ -24,7 +26,7 @@ class UtcDateTime(Portable[datetime]):
 
     impl = sa.DateTime
     cache_ok = True
-    storage = {
+    storage: ClassVar[Mapping[str, TypeEngine[Any]]] = {
         "default": sa.DateTime(),
         "mysql": mysql.DATETIME(fsp=6),
         "mariadb": mysql.DATETIME(fsp=6),
@@ -32,11 +34,7 @@ class UtcDateTime(Portable[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Turn an aware time into the naive UTC time that is stored."""
-        if value is None:
-            return None
-        if value.utcoffset() is None:
-            raise ValueError(f"{value!r} has no time zone: use datetime.now(UTC) or utc_now()")
-        return value.astimezone(UTC).replace(tzinfo=None)
+        return None if value is None else to_utc(value).replace(tzinfo=None)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Give the stored time its zone back."""
@@ -46,3 +44,12 @@ class UtcDateTime(Portable[datetime]):
 def utc_now() -> datetime:
     """Return the present moment, aware and in UTC; the default of a column calls it per row."""
     return datetime.now(UTC)
+
+
+def to_utc(moment: datetime) -> datetime:
+    """Return *moment* in UTC. Raises `ValueError` for what is no time or has no time zone."""
+    if not isinstance(moment, datetime):
+        raise ValueError(f"{moment!r} is not a datetime")
+    if moment.utcoffset() is None:
+        raise ValueError(f"{moment!r} has no time zone: use utc_now() or datetime.now(UTC)")
+    return moment.astimezone(UTC)

@@ -16,7 +16,6 @@ from sqlalchemy import (
     ForeignKey,
     Integer,
     MetaData,
-    PrimaryKeyConstraint,
     String,
     Table,
 )
