@@ -97,13 +97,18 @@ def _download(work: Path) -> list[Path]:
     settings = work / "apt.conf"
     settings.write_text(SETTINGS.format(folder=work))
     apt = ["apt-get", "-qq", "-c", str(settings)]
-    mirror = _debian_mirror(["apt-get"]) or _updated_mirror(apt)
-    if mirror:
+    mirror = _debian_mirror(["apt-get"])
+    if mirror is None:
+        # Ubuntu, or a Debian whose package lists were never read: with them, the server is either
+        # there or the mirror is known
+        _run([*apt, "update"])
+        mirror = _debian_mirror(apt)
+    if mirror is not None:
         sources = work / "sources.list"
         sources.write_text(f"deb {_signed_by()} {mirror} sid main\n")
         with settings.open("a") as file:
             file.write(f'Dir::Etc::sourcelist "{sources}";\nDir::Etc::sourceparts "/dev/null";\n')
-    _run([*apt, "update"])
+        _run([*apt, "update"])
     known = _run(["apt-cache", "-c", str(settings), "pkgnames", "mysql-server-core"]).split()
     name = newest(known)
     if name is None:
@@ -121,12 +126,6 @@ def newest(names: list[str]) -> str | None:
             number = match[1] or "9999"
             found[tuple(int(part) for part in number.split("."))] = name
     return found[max(found)] if found else None
-
-
-def _updated_mirror(apt: list[str]) -> str | None:
-    """Return Debian's mirror on a machine whose package lists were never read, or are gone."""
-    _run([*apt, "update"])
-    return _debian_mirror(apt)
 
 
 def _debian_mirror(apt: list[str]) -> str | None:
