@@ -87,7 +87,7 @@ def environment(
     command = [*installer, "-e", target]
     if pins:
         command += ["-c", str(pins)]
-    if subprocess.run(command, check=False).returncode:
+    if not openly(command):
         raise BootstrapError(f"this failed: {' '.join(command)}")
     mark["python"] = version_of(python)
     (directory / STAMP).write_text(json.dumps(mark) + "\n")
@@ -230,8 +230,7 @@ def apt_install(packages: Sequence[str]) -> bool:
     apt-get -qq update
     apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install "$@" > /dev/null
     """
-    command = [*before, "sh", "-c", script, "sh", *packages]
-    return subprocess.run(command, check=False).returncode == 0
+    return openly([*before, "sh", "-c", script, "sh", *packages])
 
 
 def as_root() -> list[str] | None:
@@ -241,6 +240,11 @@ def as_root() -> list[str] | None:
     if shutil.which("sudo") and (sys.stdin.isatty() or works(["sudo", "-n", "true"])):
         return ["sudo"]
     return None
+
+
+def openly(command: Sequence[str]) -> bool:
+    """Run *command*, showing what it prints; return whether it succeeded."""
+    return subprocess.run(command, check=False).returncode == 0
 
 
 def works(command: Sequence[str]) -> bool:

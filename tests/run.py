@@ -37,9 +37,10 @@ class Result:
 def main() -> int:
     """Run what the command line asks for; return the exit code."""
     import bootstrap
-    from tests.provide import MissingServerError
 
     bootstrap.with_new_enough_python()
+    from tests.provide import MissingServerError
+
     options = parsed()
     name, extras, pins = ".venv", {"test", "docs"}, None
     if options.oldest:
