@@ -1,0 +1,146 @@
+"""MariaDB, from 10.6 on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch, mysql_throwaway
+from topchef_schema.backends.mysql_catalog import Catalog, Rows
+from topchef_schema.errors import UnreachableError
+from topchef_schema.model import Snapshot
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection
+
+    from topchef_schema.backends.base import Failure, Server
+
+PREAMBLE = """\
+-- mariadb --batch --database=NAME < THIS_FILE    stops at the first error ("source" does not)
+SET NAMES utf8mb4;
+"""
+
+
+REDO = "--innodb-log-file-size=32M"
+
+
+def _initialise(program: Path, first: Sequence[str]) -> list[str | Path]:
+    """Return the installation script that lies with *program*: beside it, or in ../bin."""
+    base = program.resolve().parent.parent
+    folders = (program.parent, base / "bin", base / "scripts")
+    names = ("mariadb-install-db", "mysql_install_db")
+    found = [folder / name for folder in folders for name in names if (folder / name).is_file()]
+    if not found:
+        raise UnreachableError(
+            f"{program} has no mariadb-install-db with it",
+            where=str(base),
+            hint=f"install all of MariaDB's server: {INSTALL}",
+        )
+    options = [each for each in first if each != "--no-defaults"]
+    return [
+        found[0],
+        "--no-defaults",
+        *options,
+        f"--basedir={base}",
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+        REDO,
+    ]
+
+
+INSTALL = "apt install mariadb-server, dnf install mariadb-server, brew install mariadb"
+
+MAKERS = mysql_throwaway.Makers(
+    name="mariadb",
+    title="MariaDB",
+    names=("mariadbd", "mysqld"),
+    places=(
+        "/usr/sbin",
+        "/usr/libexec",
+        "/usr/local/mysql/bin",
+        "/opt/mariadb*/bin",
+        "/opt/homebrew/opt/mariadb*/bin",
+        "/usr/local/opt/mariadb*/bin",
+    ),
+    recognises=lambda said: "MariaDB" in said,
+    initialise=_initialise,
+    check=("--verbose", "--help"),
+    options=(REDO, "--loose-debug-no-sync"),
+    hint=f"install it ({INSTALL})",
+)
+
+
+class MariaDB:
+    """MariaDB, whose DDL commits by itself."""
+
+    name = "mariadb"
+    title = "MariaDB"
+    dialects = frozenset({"mariadb"})
+    transactional_ddl = False
+    offline_url = "mariadb+pymysql://"
+    online = True
+
+    def with_driver(self, url: URL) -> URL:
+        """Return *url* with mysqlclient, else PyMySQL."""
+        return mysql_protocol.with_driver(url, extra="mariadb")
+
+    def exists(self, url: URL) -> bool:
+        """Whether the database is there."""
+        return mysql_protocol.exists(url)
+
+    def version(self, connection: Connection) -> str:
+        """Return what the server says of itself."""
+        return str(mysql_protocol.one(connection, "SELECT version()")[0])
+
+    def identity(self, connection: Connection) -> str:
+        """Name the database: a server is known by its host and place, it has no UUID."""
+        return mysql_protocol.identity(connection, server="''")
+
+    def user(self, connection: Connection) -> str | None:
+        """Return the account that the server took us for."""
+        return mysql_protocol.user(connection)
+
+    def failure(self, error: BaseException) -> Failure:
+        """Say what an error means, by its number."""
+        return mysql_protocol.failure(error)
+
+    def lock(
+        self, connection: Connection, key: str, timeout: float
+    ) -> AbstractContextManager[None]:
+        """Hold a lock of the server by name, on *connection* itself."""
+        return mysql_protocol.lock(connection, key, timeout)
+
+    def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
+        """Return the schema as SHOW CREATE and ``information_schema`` tell it."""
+        with mysql_catalog.reading(connection, exclude) as catalog:
+            listed = [each for each in mysql_catalog.listed(catalog) if each.word != "VIEW"]
+            objects = mysql_catalog.database_options(catalog, "schema_comment")
+            for each, row in mysql_catalog.shown(catalog, listed, _batch).items():
+                objects |= mysql_catalog.definitions(catalog, each, row)
+            objects |= mysql_catalog.views(catalog, algorithm="algorithm")
+            objects |= mysql_catalog.programs(catalog)
+        return Snapshot(objects)
+
+    def server(self, url: URL | None = None) -> Server:
+        """Open the server at *url*, else start one from the MariaDB that is installed."""
+        if url is not None:
+            return mysql_scratch.named(self.with_driver(url), self.name)
+        return mysql_throwaway.start(MAKERS, self.with_driver)
+
+    def preamble(self) -> str:
+        """Return the character set of the script; its client stops at an error by itself."""
+        return PREAMBLE
+
+
+def _batch(catalog: Catalog, statements: Sequence[str]) -> list[Rows]:
+    """Send *statements* as one block, which any driver takes; its own end is an answer too.
+
+    https://mariadb.com/kb/en/begin-end/
+    """
+    answers = catalog.answers(f"BEGIN NOT ATOMIC {'; '.join(statements)}; END")
+    return answers[: len(statements)]
+
+
+BACKEND = MariaDB()

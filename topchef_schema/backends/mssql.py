@@ -1,0 +1,80 @@
+"""Microsoft SQL Server: SQL is rendered for it, and nothing else done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from topchef_schema.backends.base import Failure
+from topchef_schema.backends.offline_only import unreachable
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection
+
+    from topchef_schema.backends.base import Server
+    from topchef_schema.model import Snapshot
+
+# XACT_ABORT takes the transaction back where sqlcmd only stops.
+# https://learn.microsoft.com/sql/t-sql/statements/set-xact-abort-transact-sql
+PREAMBLE = """\
+:on error exit
+SET XACT_ABORT ON;
+GO
+"""
+
+
+class SQLServer:
+    """Microsoft SQL Server, offline."""
+
+    name = "mssql"
+    title = "Microsoft SQL Server"
+    dialects = frozenset({"mssql"})
+    transactional_ddl = True
+    offline_url = "mssql+pyodbc://"
+    online = False
+
+    def with_driver(self, url: URL) -> URL:
+        """Refuse: no driver is used."""
+        raise unreachable(self.title)
+
+    def exists(self, url: URL) -> bool:
+        """Refuse: nothing is connected to."""
+        raise unreachable(self.title)
+
+    def version(self, connection: Connection) -> str:
+        """Refuse: nothing is connected to."""
+        raise unreachable(self.title)
+
+    def identity(self, connection: Connection) -> str:
+        """Refuse: nothing is connected to."""
+        raise unreachable(self.title)
+
+    def user(self, connection: Connection) -> str | None:
+        """Refuse: nothing is connected to."""
+        raise unreachable(self.title)
+
+    def failure(self, error: BaseException) -> Failure:
+        """Return that it failed; no driver says more."""
+        return Failure.OTHER
+
+    def lock(
+        self, connection: Connection, key: str, timeout: float
+    ) -> AbstractContextManager[None]:
+        """Refuse: nothing is connected to."""
+        raise unreachable(self.title)
+
+    def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
+        """Refuse: nothing is connected to."""
+        raise unreachable(self.title)
+
+    def server(self, url: URL | None = None) -> Server:
+        """Refuse: there are no scratch databases."""
+        raise unreachable(self.title)
+
+    def preamble(self) -> str:
+        """Return what makes its client stop at the first error."""
+        return PREAMBLE
+
+
+BACKEND = SQLServer()

@@ -1,0 +1,216 @@
+"""What MySQL and MariaDB share, since they speak one protocol: drivers, error numbers, the lock."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from topchef_schema.backends.base import Failure, attempts, first_line, safe_label, undisturbed
+from topchef_schema.errors import LockedError, UnreachableError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection, CursorResult
+
+# https://dev.mysql.com/doc/mysql-errors/en/server-error-reference.html
+# https://mariadb.com/kb/en/mariadb-error-code-reference/
+NUMBERS: Mapping[int, Failure] = {
+    **dict.fromkeys((1040, 1129, 1130, 2002, 2003, 2005, 2026), Failure.UNREACHABLE),
+    **dict.fromkeys((1044, 1045, 1227, 1698, 1820, 1862, 3118, 4151), Failure.ACCESS_DENIED),
+    1049: Failure.NO_SUCH_DATABASE,
+    **dict.fromkeys((1142, 1143, 1370, 1792, 1836, 3989), Failure.READ_ONLY),
+    **dict.fromkeys((1205, 3572), Failure.LOCK_TIMEOUT),
+    **dict.fromkeys((1213, 1614, 3058), Failure.DEADLOCK),
+    **dict.fromkeys((0, 1053, 1927, 2006, 2013, 2014, 2055, 4031), Failure.CONNECTION_LOST),
+    **dict.fromkeys(
+        (1007, 1022, 1050, 1060, 1061, 1068, 1304, 1359, 1517, 1537, 1826, 3822),
+        Failure.ALREADY_EXISTS,
+    ),
+}
+
+OPTION_PREVENTS = 1290
+"""The server runs with some option, which may be ``--read-only`` or one that has nothing to do
+with it (``--secure-file-priv``): only the message tells."""
+
+LOCAL = ("", "localhost", "127.0.0.1", "::1")
+
+
+def number(error: BaseException) -> int | None:
+    """Return the server's or the driver's number of *error*, None where it has none."""
+    original = getattr(error, "orig", None) or error
+    first = original.args[0] if original.args else None
+    return first if isinstance(first, int) else None
+
+
+def failure(error: BaseException) -> Failure:
+    """Say what an error of the driver or of SQLAlchemy means, by its number."""
+    code = number(error)
+    if code == OPTION_PREVENTS and "read-only" in str(error).replace("_", "-"):
+        return Failure.READ_ONLY
+    if code is not None and code in NUMBERS:
+        return NUMBERS[code]
+    if getattr(error, "connection_invalidated", False):
+        return Failure.CONNECTION_LOST
+    return Failure.OTHER
+
+
+def with_driver(url: URL, *, extra: str) -> URL:
+    """Return *url* with a driver that is installed: mysqlclient, else PyMySQL.
+
+    PyMySQL asks for TLS, which costs 120 ms per connection and on this machine protects nothing:
+    it is told not to, unless the URL itself says something about TLS. Raises `UnreachableError`
+    naming the *extra* to install.
+    """
+    from sqlalchemy.exc import NoSuchModuleError
+
+    if "+" not in url.drivername:
+        url = url.set(drivername=f"{url.drivername}+{_installed_driver(url, extra)}")
+    try:
+        url.get_dialect().import_dbapi()
+    except (ImportError, NoSuchModuleError) as error:
+        raise _no_driver(url, extra) from error
+    if url.get_driver_name() == "pymysql" and _needs_no_tls(url):
+        return url.update_query_dict({"ssl_disabled": "true"})
+    return url
+
+
+def _installed_driver(url: URL, extra: str) -> str:
+    for module, driver in (("MySQLdb", "mysqldb"), ("pymysql", "pymysql")):
+        if importlib.util.find_spec(module) is not None:
+            return driver
+    raise _no_driver(url, extra)
+
+
+def _no_driver(url: URL, extra: str) -> UnreachableError:
+    return UnreachableError(
+        f'the driver that "{url.drivername}://" needs is not installed',
+        where=safe_label(url),
+        hint=f'pip install "topchef-schema[{extra}]", which brings PyMySQL',
+    )
+
+
+def _needs_no_tls(url: URL) -> bool:
+    if any(name.startswith("ssl") for name in url.query):
+        return False
+    if "unix_socket" in url.query:
+        return True
+    # MySQL's usual password method needs either TLS or this package.
+    return (url.host or "") in LOCAL and importlib.util.find_spec("cryptography") is not None
+
+
+def exists(url: URL) -> bool:
+    """Whether the database of *url* is there; raises `UnreachableError` where none can tell."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.pool import NullPool
+
+    engine = create_engine(url, poolclass=NullPool)
+    try:
+        with contextlib.closing(engine.raw_connection()):
+            return True
+    except DBAPIError as error:
+        if failure(error) is Failure.NO_SUCH_DATABASE:
+            return False
+        raise unreachable(error, url) from error
+    finally:
+        engine.dispose()
+
+
+def unreachable(error: BaseException, url: URL) -> UnreachableError:
+    """Return the error that the server of *url* does not let us in."""
+    return UnreachableError(
+        f"{failure(error)}: {first_line(error)}",
+        where=safe_label(url),
+        hint="is the server running, and are host, port, user, password and database right?",
+    )
+
+
+def one(connection: Connection, sql: str) -> tuple[Any, ...]:
+    """Return the only row of a question, and leave *connection* as it was."""
+    with undisturbed(connection):
+        return tuple(connection.exec_driver_sql(sql).one())
+
+
+def run(connection: Connection, sql: str) -> CursorResult[*tuple[Any, ...]]:
+    """Run *sql*, in which a percent sign is only a percent sign."""
+    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+
+
+def identity(connection: Connection, *, server: str) -> str:
+    """Name the database by its server and its name; *server* is SQL for what else it is known by.
+
+    A server may have a copied UUID, and two containers have the same paths and ports.
+    """
+    *place, database, folding = one(
+        connection,
+        f"SELECT {server}, @@hostname, @@port, @@socket, @@datadir, database(), "
+        "@@lower_case_table_names",
+    )
+    name = str(database or "")
+    return " ".join(map(str, place)) + f" {name.lower() if folding else name}"
+
+
+def user(connection: Connection) -> str:
+    """Return the account that the server took us for, which is not always what we said."""
+    return str(one(connection, "SELECT current_user()")[0])
+
+
+def lock_name(database: str, key: str) -> str:
+    """Return the name of a lock: those of a server are shared, and have at most 64 characters."""
+    digest = hashlib.sha256(f"{database}\0{key}".encode()).hexdigest()
+    return f"topchef:{digest[:48]}"
+
+
+@contextmanager
+def lock(connection: Connection, key: str, timeout: float) -> Iterator[None]:
+    """Hold the lock *key* of the database behind *connection*, on that very connection.
+
+    When the client dies while the server still runs a statement of it, MariaDB and MySQL keep
+    the session, and with it the lock, until the statement ends. A lock on a second connection
+    would be gone at once, and the next run would collide with the statement.
+    """
+    (database,) = one(connection, "SELECT database()")
+    name = lock_name(database or "", key)
+    for _ in attempts(timeout):
+        if one(connection, f"SELECT GET_LOCK('{name}', 0)") == (1,):
+            break
+    else:
+        raise _locked(connection, name, database)
+    try:
+        yield
+    finally:
+        _release(connection, name)
+
+
+def _release(connection: Connection, name: str) -> None:
+    from sqlalchemy.exc import DBAPIError, InvalidRequestError
+
+    if connection.closed or connection.invalidated:
+        return  # the server released it with the session
+    with contextlib.suppress(DBAPIError, InvalidRequestError):
+        one(connection, f"SELECT RELEASE_LOCK('{name}')")
+
+
+def _locked(connection: Connection, name: str, database: str) -> LockedError:
+    (session,) = one(connection, f"SELECT IS_USED_LOCK('{name}')")
+    found = [row for row in processes(connection) if row["Id"] == session]
+    holder = f"session {session}"
+    if found:
+        row = found[0]
+        # Of a worker that only waits for its client, the server knows no more than this.
+        doing = "idle" if row["Command"] == "Sleep" else str(row["State"] or row["Command"])
+        holder += f" ({row['User']} from {row['Host']}, {doing} for {row['Time']} s)"
+    return LockedError(
+        f"another migrator holds the lock: {holder if session else 'it has just let go'}",
+        where=f'database "{database}", lock "{name}"',
+        hint=f"wait for it, or look with SHOW PROCESSLIST; KILL {session or 'ID'} ends it",
+    )
+
+
+def processes(connection: Connection) -> list[Mapping[str, Any]]:
+    """Return the sessions of the server that the user may see: all only with PROCESS."""
+    with undisturbed(connection):
+        return [dict(row) for row in connection.exec_driver_sql("SHOW PROCESSLIST").mappings()]
