@@ -76,13 +76,6 @@ def program(ctx: click.Context, /, **given: Any) -> None:
     Works on any Alembic project; without one here, on TopChef's own schema.
     """
     ctx.obj = given
-    if given.get("settings") or ctx.invoked_subcommand:
-        ctx.default_map = _defaults(ctx)
-
-
-def _defaults(ctx: click.Context) -> dict[str, Any]:
-    """Return the per-command defaults of the settings: ``[topchef.COMMAND]``."""
-    return {}
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -135,9 +128,9 @@ class _Output:
             chosen = next(each for each in commands[command].params if each.name == "format_")
             default = str(chosen.default)
         return cls(
-            _value(given, ("--format",)) or default,
-            _value(given, ("-o", "--output")),
-            _value(given, ("--fail-on",)) or "error",
+            options.option_value(given, ("--format",)) or default,
+            options.option_value(given, ("-o", "--output")),
+            options.option_value(given, ("--fail-on",)) or "error",
             command,
         )
 
@@ -169,16 +162,6 @@ class _Output:
             click.echo(error.ctx.get_usage(), err=True)
         name = error.ctx.command_path if error.ctx is not None else "topchef-db"
         return self.failure(UsageError(error.format_message(), where=name, hint=f"{name} --help"))
-
-
-def _value(given: Sequence[str], names: tuple[str, ...]) -> str | None:
-    for position, each in enumerate(given):
-        if each in names and position + 1 < len(given):
-            return given[position + 1]
-        for name in names:
-            if name.startswith("--") and each.startswith(name + "="):
-                return each.partition("=")[2]
-    return None
 
 
 def _write_file(path: Path, text: str) -> None:

@@ -102,6 +102,15 @@ class Project:
         return (backends.for_url(parse_url(url), where=url.source).name,)
 
 
+def command_settings(
+    command: str, config: str | None, settings: str | None
+) -> tuple[Mapping[str, Any], str]:
+    """Return the defaults that the settings hold for *command*, and where they stand."""
+    ini, toml, _ = _configuration_files(config)
+    known = _read_settings(ini, toml, settings)
+    return known.commands.get(command, {}), str(settings or ini or toml)
+
+
 def parse_url(url: DatabaseUrl) -> Any:
     """Return *url* as a SQLAlchemy URL; raises `UsageError` without repeating it."""
     from sqlalchemy import make_url

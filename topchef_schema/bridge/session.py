@@ -26,8 +26,7 @@ class StepFailed(Exception):
     """A revision raised; *cause* is what. *sent* are the statements that took effect before.
 
     *own_commits* counts the commits the revision made itself: what it had done by then stays,
-    also on a database whose DDL is transactional. *first* tells that it raised in its own body
-    before its first statement.
+    also on a database whose DDL is transactional.
     """
 
     def __init__(
@@ -47,6 +46,12 @@ class StepFailed(Exception):
         self.sent = sent
         self.failed = failed
         self.own_commits = own_commits
+
+    @property
+    def raised_by(self) -> str | None:
+        """The name of the function that raised *cause*."""
+        trace = traceback.extract_tb(self.cause.__traceback__)
+        return trace[-1].name if trace else None
 
 
 class NoDowngradeError(Exception):

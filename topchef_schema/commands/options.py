@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from topchef_schema.errors import UsageError
 from topchef_schema.model import Report, Severity
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,10 +28,48 @@ class Command(click.Command):
     """A command that returns a Report; the program renders it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does, but take ``-1`` for an argument."""
+        """Parse as click does, but take ``-1`` for an argument, and defaults from the settings."""
+        if self.name is not None and "-h" not in args and "--help" not in args:
+            ctx.default_map = self._defaults(ctx, args)
         return super().parse_args(
             ctx, [_MARK + each if _RELATIVE.match(each) else each for each in args]
         )
+
+    def _defaults(self, ctx: click.Context, args: list[str]) -> dict[str, Any]:
+        """Return what ``[topchef.COMMAND]`` says; raises `UsageError` for an unknown key."""
+        from topchef_schema.project import command_settings
+
+        before = ctx.obj or {}
+        given, where = command_settings(
+            str(self.name),
+            option_value(args, ("-c", "--config")) or before.get("config"),
+            option_value(args, ("--settings",)) or before.get("settings"),
+        )
+        known = {each.name: each for each in self.params if isinstance(each, click.Option)}
+        defaults = {}
+        for key, value in given.items():
+            name = key.replace("-", "_")
+            option = known.get(name)
+            if option is None or name in _GLOBAL:
+                raise UsageError(
+                    f'"{key}" is no option of {self.name}',
+                    where=f"{where}, [topchef.{self.name}]",
+                    hint=f"topchef-db {self.name} --help lists them",
+                )
+            several = option.multiple and isinstance(value, str)
+            defaults[name] = value.replace(",", " ").split() if several else value
+        return defaults
+
+
+def option_value(args: Sequence[str], names: tuple[str, ...]) -> str | None:
+    """Return the value given to one of *names* in a call that is not parsed yet."""
+    for position, each in enumerate(args):
+        if each in names and position + 1 < len(args):
+            return args[position + 1]
+        for name in names:
+            if name.startswith("--") and each.startswith(name + "="):
+                return each.partition("=")[2]
+    return None
 
 
 if TYPE_CHECKING:
@@ -194,13 +233,15 @@ def command(
             return replace(report, seconds=time.perf_counter() - started)
 
         name = function.__name__.strip("_").removesuffix("_command").replace("_", "-")
-        callback.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
         wrapped: Callable[..., Any] = output_options(*formats)(callback)
         wrapped = project_options(wrapped)
         if url:
             wrapped = url_options(wrapped)
         if on:
             wrapped = on_option(wrapped)
+        # click keeps them last first: what is the command's own comes first in its help.
+        shared = vars(wrapped)["__click_params__"]
+        shared += vars(function).get("__click_params__", [])
         module = inspect.getmodule(function)
         text = (module.__doc__ if module else None) or ""
         return click.command(

@@ -86,10 +86,11 @@ def _findings(recording: Recording, *, strict: bool) -> list[Finding]:
             message="recorded on a scratch database: what it does may depend on the data",
             help="review its statements against the real database",
             backend=recording.backend,
-            revision=revision,
-            after=reason,
+            revision=section.step.revision.id,
+            after=section.reason,
         )
-        for revision, reason in recording.unrecorded
+        for section in recording.sections
+        if section.reason is not None
     ]
 
 

@@ -40,7 +40,7 @@ def status(project: Project, *, check: bool = False) -> Report:
                 backend=seen.backend,
             ),
         )
-    place = ", ".join(seen.heads) or ("base" if seen.present else "nowhere: it does not exist yet")
+    place = f"is at {', '.join(seen.heads) or 'base'}" if seen.present else "does not exist yet"
     return Report(
         "status",
         target=seen.label,
@@ -51,7 +51,7 @@ def status(project: Project, *, check: bool = False) -> Report:
             "pending": [each.id for each in pending],
         },
         tables=(Table(("pending", "message"), tuple((each.id, each.message) for each in pending)),),
-        summary=f"{seen.label} is at {place}; "
+        summary=f"{seen.label} {place}; "
         + (f"{len(pending)} pending: topchef-db upgrade" if pending else "nothing is pending"),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from itertools import groupby
 
-from topchef_schema.model import Finding, Report, Severity, Table
+from topchef_schema.model import Finding, Report, Severity, Table, visible
 
 
 def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
@@ -24,16 +24,6 @@ def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
     if report.summary is not None:
         blocks.append(visible(report.summary))
     return "\n\n".join(blocks) + "\n" if blocks else ""
-
-
-def visible(text: str) -> str:
-    """Make what could steer a terminal visible; line ends and tabs stay."""
-    return "".join(
-        each
-        if each in "\n\t" or unicodedata.category(each) not in {"Cc", "Cf", "Cs", "Co"}
-        else f"\\x{ord(each):02x}"
-        for each in text
-    )
 
 
 def width(text: str) -> int:

@@ -8,7 +8,8 @@ from topchef_schema.model.history import (
     HistoryEntry,
     HistoryStatus,
 )
-from topchef_schema.model.recording import Location, Recording, Statement
+from topchef_schema.model.plain_text import visible
+from topchef_schema.model.recording import Location, Recording, Section, Statement
 from topchef_schema.model.report import (
     Check,
     ErrorInfo,
@@ -41,10 +42,12 @@ __all__ = [
     "Recording",
     "Report",
     "Revision",
+    "Section",
     "Severity",
     "Snapshot",
     "Statement",
     "Step",
     "Table",
     "diff",
+    "visible",
 ]

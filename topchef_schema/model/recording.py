@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from topchef_schema.model.revision import Direction
+from topchef_schema.model.revision import Direction, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,25 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
-    """The statements of a plan on one backend, and the revisions that could not be recorded.
+class Section:
+    """What one step says. *reason* is why it had to be run to be written down, else None."""
 
-    *unrecorded* maps a revision's id to the reason, with the line that could not be rendered.
-    """
+    step: Step
+    statements: tuple[Statement, ...]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a plan says on one backend; *opening* and *closing* stand around all steps."""
 
     backend: str
-    statements: tuple[Statement, ...]
-    unrecorded: tuple[tuple[str, str], ...] = ()
+    opening: tuple[Statement, ...] = ()
+    sections: tuple[Section, ...] = ()
+    closing: tuple[Statement, ...] = ()
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """All statements, in order."""
+        inside = [each for section in self.sections for each in section.statements]
+        return (*self.opening, *inside, *self.closing)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import first_line
 from topchef_schema.errors import MigrationError, UnreachableError, UsageError
-from topchef_schema.model import DatabaseUrl, Plan, Recording, Statement
+from topchef_schema.model import DatabaseUrl, Plan, Recording, Section, Statement, visible
 from topchef_schema.project import Project
 from topchef_schema.stages import scratch
 from topchef_schema.stages.entry import Entry, Target
@@ -48,46 +48,48 @@ def plan(project: Project, steps: Plan, backend: Backend, *, on: str | None = No
     `UnreachableError` naming the revision that needs a server where there is none.
     """
     if not steps.steps:
-        return Recording(backend.name, ())
+        return Recording(backend.name)
     offline = _render(project, steps, backend)
     replayed = _replayed(project, steps, backend, offline, on or backend.name)
-    statements = list(offline.opening)
+    reasons = dict(offline.reasons)
+    sections = []
     for step, part in zip(steps, offline.parts, strict=True):
-        own = replayed[step.revision.id] if part.own is None else part.own
-        statements += [*part.before, *own, *part.after]
-    statements += offline.closing
-    return Recording(backend.name, tuple(statements), offline.reasons)
+        identity = step.revision.id
+        own = replayed[identity] if part.own is None else part.own
+        sections.append(Section(step, (*part.before, *own, *part.after), reasons.get(identity)))
+    return Recording(backend.name, offline.opening, tuple(sections), offline.closing)
 
 
 def script(recording: Recording) -> str:
     """Return the statements as a script for the database's own client."""
     from topchef_schema.backends import named
 
-    reasons = dict(recording.unrecorded)
-    lines = [named(recording.backend).preamble().rstrip()]
-    heading: tuple[str, str] | None = None
-    for statement in recording.statements:
-        if statement.revision is not None:
-            current = (statement.revision, str(statement.direction))
-            if current != heading:
-                heading = current
-                lines += ["", _comment(f"{current[1]} {current[0]}")]
-                if statement.revision in reasons:
-                    lines.append(
-                        _comment(
-                            "depends on the data: review. Recorded on a scratch database, because "
-                            + reasons[statement.revision]
-                        )
-                    )
-            if statement.path is not None:
-                lines.append(_comment(f"{statement.path}:{statement.line}"))
+    blocks = [named(recording.backend).preamble().strip(), _lines(recording.opening)]
+    for section in recording.sections:
+        revision = section.step.revision
+        heading = [f"{section.step.direction} {revision.id} {revision.message}", revision.path]
+        if section.reason is not None:
+            heading.append(
+                "depends on the data: review. Recorded by running it on a scratch database, "
+                f"because it cannot be written down without: {section.reason}"
+            )
+        blocks.append(_comment("\n".join(heading)) + "\n" + _lines(section.statements))
+    blocks.append(_lines(recording.closing))
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _lines(statements: tuple[Statement, ...]) -> str:
+    lines = []
+    for statement in statements:
+        if statement.line is not None:
+            lines.append(_comment(f"line {statement.line}"))
         lines.append(_terminated(statement.sql))
-    return "\n".join(line for line in lines if line is not None).strip() + "\n"
+    return "\n".join(lines)
 
 
 def _comment(text: str) -> str:
     """Return *text* as comment lines: a line end in it must not end the comment."""
-    return "\n".join(f"-- {line}" for line in text.splitlines() or [""])
+    return "\n".join(f"-- {visible(line)}" for line in text.splitlines() or [""])
 
 
 def _terminated(sql: str) -> str:

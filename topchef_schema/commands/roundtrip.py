@@ -1,0 +1,121 @@
+"""Prove that every revision goes down as it went up, on every backend.
+
+Each revision of RANGE is taken up, down and up again on a scratch database that holds rows. The
+schema after the downgrade has to be the schema before the upgrade, the second upgrade has to give
+the schema of the first, and the rows have to survive. Nothing is done to any other database.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from topchef_schema.commands import options
+from topchef_schema.model import Check, Finding, Outcome, Report, Severity, Table
+
+if TYPE_CHECKING:
+    from topchef_schema.model import Revision
+    from topchef_schema.project import Project
+    from topchef_schema.stages.prove import Proof
+
+_CELLS = {
+    Outcome.PASSED: "ok",
+    Outcome.FAILED: "FAILED",
+    Outcome.SKIPPED: "skipped",
+    Outcome.PENDING: "not reached",
+}
+
+
+def roundtrip(
+    project: Project,
+    range_: str | None = None,
+    *,
+    on: Sequence[str] = (),
+    jobs: int | None = None,
+    strict: bool = False,
+) -> Report:
+    """Prove the revisions of *range_* on each backend of *on*, *jobs* at a time.
+
+    One check for each revision and backend. Findings: ``upgrade-fails``, ``downgrade-fails``,
+    ``downgrade-leaves-trace``, ``upgrade-not-repeatable``, ``data-lost`` (errors),
+    ``fails-on-rows`` (warning), ``irreversible`` and ``empty-downgrade`` (info; errors with
+    *strict*). ``data`` is ``{"backends": [{"backend", "version"}], "revisions": [ids]}``.
+    """
+    from topchef_schema.stages.prove import prove
+
+    chosen = project.revisions.between(range_)
+    words = tuple(on) or project.backends
+    proofs = prove(project, chosen, words, jobs=jobs or os.cpu_count() or 1)
+    findings = tuple(
+        _strict(each) if strict else each for proof in proofs for each in proof.findings
+    )
+    checks = tuple(check for proof in proofs for check in proof.checks)
+    return Report(
+        "roundtrip",
+        checks=checks,
+        findings=findings,
+        data={
+            "backends": [{"backend": each.backend, "version": each.version} for each in proofs],
+            "revisions": [each.id for each in chosen],
+        },
+        tables=(_table(chosen, proofs),),
+        summary=_summary(checks),
+    )
+
+
+def _strict(finding: Finding) -> Finding:
+    if finding.rule in ("irreversible", "empty-downgrade"):
+        return replace(finding, severity=Severity.ERROR)
+    return finding
+
+
+def _table(chosen: Sequence[Revision], proofs: Sequence[Proof]) -> Table:
+    cells = {
+        (check.revision, proof.backend): _cell(check) for proof in proofs for check in proof.checks
+    }
+    rows = tuple(
+        (each.id, each.message, *(cells.get((each.id, proof.backend), "") for proof in proofs))
+        for each in chosen
+    )
+    return Table(("revision", "message", *(proof.backend for proof in proofs)), rows)
+
+
+def _cell(check: Check) -> str:
+    noted = {"irreversible", "empty-downgrade", "fails-on-rows"}
+    details = set((check.detail or "").split(", "))
+    if check.outcome is Outcome.PASSED and details & noted:
+        return "ok, " + ", ".join(sorted(details & noted))
+    return _CELLS[check.outcome]
+
+
+def _summary(checks: Sequence[Check]) -> str:
+    unclean = sum(check.outcome is not Outcome.PASSED for check in checks)
+    if not checks:
+        return "there are no revisions to prove"
+    return f"{unclean} of {len(checks)} not clean" if unclean else f"{len(checks)} clean"
+
+
+@click.argument("range_", metavar="[RANGE]", required=False, type=options.REVISION)
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Backends at a time.")
+@click.option(
+    "--strict", is_flag=True, help="Irreversible revisions and empty downgrades are errors."
+)
+def roundtrip_command(project: Project, *, range_: str | None, **arguments: object) -> Report:
+    """Hand the options to `roundtrip`."""
+    return roundtrip(project, range_, **arguments)  # type: ignore[arg-type]
+
+
+COMMAND = options.command(
+    epilog="""
+    topchef-db roundtrip
+    topchef-db roundtrip --on sqlite --on postgresql --on mariadb --on mysql
+    topchef-db roundtrip ae10:head --on postgresql --format junit -o roundtrip.xml
+    """,
+    formats=("text", "json", "junit"),
+    url=False,
+    on=True,
+)(roundtrip_command)

@@ -1,0 +1,15 @@
+"""Text from revisions, models and servers, made safe to show."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def visible(text: str) -> str:
+    """Make what could steer a terminal visible; line ends and tabs stay."""
+    return "".join(
+        each
+        if each in "\n\t" or unicodedata.category(each) not in {"Cc", "Cf", "Cs", "Co"}
+        else f"\\x{ord(each):02x}"
+        for each in text
+    )

@@ -1,0 +1,204 @@
+"""Does every revision go down as it went up? Each is taken up, down and up on a scratch database.
+
+The schema after the downgrade has to be the schema before the upgrade, the second upgrade has to
+give the schema of the first, and rows that were there before have to be there still. By induction
+the whole way down to base then leaves nothing behind.
+
+One run of env.py carries all revisions. Where one is not clean, the next needs a database that it
+has not touched: a new scratch database is quickly brought up to it, in a new process.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from topchef_schema.model import Check, Direction, Finding, Outcome, Revision, Severity, Step
+from topchef_schema.project import Project
+from topchef_schema.stages import scratch
+from topchef_schema.stages.entry import Entry, Target
+from topchef_schema.stages.up_down_up import Ending, UpDownUp
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import ScratchDatabase
+    from topchef_schema.bridge.session import Session
+    from topchef_schema.stages.scratch import Place
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was found on one backend; *version* is the server's own version string."""
+
+    backend: str
+    version: str
+    checks: tuple[Check, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Where a worker begins, and what it must leave out.
+
+    *position* counts revisions of the whole order that are brought up without proof. *rowless*
+    are revisions to prove on empty tables, *broken* those whose upgrade failed.
+    """
+
+    chosen: frozenset[str]
+    position: int = 0
+    rowless: frozenset[str] = frozenset()
+    broken: frozenset[str] = frozenset()
+
+
+@dataclass
+class _Outcome:
+    """What a worker brings home; *task* is where to go on, None when all is done."""
+
+    checks: list[Check] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    task: _Task | None = None
+
+
+class _Restart(Exception):
+    """The scratch database is not what the next revision needs."""
+
+    def __init__(self, task: _Task) -> None:
+        super().__init__()
+        self.task = task
+
+
+def prove(
+    project: Project, chosen: Sequence[Revision], on: Sequence[str], *, jobs: int
+) -> list[Proof]:
+    """Prove *chosen* on each server of *on*, *jobs* at a time; order is that of *on*."""
+    # Read now: an unreadable revision is one failure, not one for each backend.
+    order = project.revisions.all
+    identities = frozenset(each.id for each in chosen)
+
+    def one(word: str) -> Proof:
+        with scratch.place(word) as place, place.database() as database:
+            return _on(place, project, database, _Task(identities), len(order))
+
+    with ThreadPoolExecutor(max_workers=max(1, min(jobs, len(on)))) as pool:
+        return list(pool.map(one, on))
+
+
+def _on(
+    place: Place, project: Project, database: ScratchDatabase, first: _Task, revisions: int
+) -> Proof:
+    """Run workers on *database* until every revision has been reached."""
+    checks: list[Check] = []
+    findings: list[Finding] = []
+    task: _Task | None = first
+    while task is not None:
+        outcome = place.run(_work, project, database, task, place.backend.name)
+        checks += outcome.checks
+        findings += outcome.findings
+        task = outcome.task
+        if task is not None:
+            place.server.recreate(database)
+    return Proof(place.backend.name, place.server.version, tuple(checks), tuple(findings))
+
+
+def _work(project: Project, task: _Task, backend: str) -> _Outcome:
+    """Prove revisions from *task* on, in a worker, as far as this database carries."""
+    outcome = _Outcome()
+
+    def body(session: Session, target: Target) -> None:
+        _Prover(project, session, target, task, backend, outcome).run()
+
+    try:
+        Entry(project, isolate=True).run(body)
+    except _Restart as restart:
+        outcome.task = restart.task
+    return outcome
+
+
+@dataclass
+class _Prover:
+    """The proof of one revision after the other, within one run of env.py."""
+
+    project: Project
+    session: Session
+    target: Target
+    task: _Task
+    backend: str
+    outcome: _Outcome
+
+    def run(self) -> None:
+        """Bring the database to where the task begins, and prove what follows."""
+        order = self.project.revisions.all
+        blocked = self._blocked(order)
+        for revision in order[: self.task.position]:
+            if revision.id not in blocked:
+                self.session.step(Step(revision, Direction.UP))
+        for position, revision in enumerate(order[self.task.position :], self.task.position):
+            if revision.id in self.task.broken:
+                continue
+            if revision.id in blocked:
+                self._check(revision, Outcome.PENDING, 0.0, "it stands on one that fails")
+                continue
+            log.debug("%s %s/%s %s", self.backend, position + 1, len(order), revision.id)
+            self._one(revision, position)
+
+    def _blocked(self, order: Sequence[Revision]) -> set[str]:
+        """Return the ids that cannot be reached, because they stand on a broken revision."""
+        blocked = set(self.task.broken)
+        for revision in order:
+            if blocked.intersection(self.project.revisions.parents(revision)):
+                blocked.add(revision.id)
+        return blocked
+
+    def _one(self, revision: Revision, position: int) -> None:
+        """Prove, or only take, a revision; raises `_Restart` where a new database is needed."""
+        started = time.perf_counter()
+        rowless = revision.id in self.task.rowless
+        proof = UpDownUp(self.session, self.target, self.backend, revision, fill=not rowless)
+        wanted = revision.id in self.task.chosen
+        ending = proof.prove() if wanted else proof.only_up()
+        if ending is Ending.AGAIN_WITHOUT_ROWS:
+            again = self.task.rowless | {revision.id}
+            raise _Restart(replace(self.task, position=position, rowless=again))
+        findings = proof.findings
+        if rowless and not _FAILS.intersection(each.rule for each in findings):
+            note = proof.finding("fails-on-rows", Severity.WARNING, _ON_ROWS)
+            findings = [note, *findings]
+        self.outcome.findings += findings
+        if wanted or findings:
+            failed = any(each.severity is Severity.ERROR for each in findings)
+            self._check(
+                revision,
+                Outcome.FAILED if failed else Outcome.PASSED,
+                time.perf_counter() - started,
+                ", ".join(dict.fromkeys(each.rule for each in findings)) or None,
+            )
+        if ending is Ending.BROKEN:
+            broken = self.task.broken | {revision.id}
+            raise _Restart(replace(self.task, position=position, broken=broken))
+        if ending is Ending.DIRTY:
+            raise _Restart(replace(self.task, position=position + 1))
+
+    def _check(
+        self, revision: Revision, outcome: Outcome, seconds: float, detail: str | None
+    ) -> None:
+        if revision.id not in self.task.chosen and outcome is Outcome.PENDING:
+            return
+        self.outcome.checks.append(
+            Check(
+                name=revision.message or revision.id,
+                outcome=outcome,
+                backend=self.backend,
+                revision=revision.id,
+                seconds=seconds,
+                detail=detail,
+            )
+        )
+
+
+_ON_ROWS = "works on empty tables and fails when they hold rows"
+_FAILS = {"upgrade-fails", "downgrade-fails", "upgrade-not-repeatable"}
