@@ -1,0 +1,134 @@
+"""The migration lock of a PostgreSQL database: an advisory lock in a session of its own.
+
+Of its own, because the lock must outlive the transactions of the migration and must not hold one
+open: CREATE INDEX CONCURRENTLY waits for every transaction, also for one that waits for a lock.
+So the session is in autocommit mode, and asks again and again instead of waiting in the server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from topchef_schema.backends.base import attempts, first_line, safe_label
+from topchef_schema.backends.postgresql_connection import passing_transaction
+from topchef_schema.errors import LockedError, UnreachableError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+HOLDER = """
+SELECT concat_ws(', ', 'server process ' || l.pid, nullif(a.application_name, ''),
+  'user ' || a.usename, 'since ' || date_trunc('second', a.backend_start))
+FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+  AND l.classid = {high} AND l.objid = {low}
+"""
+
+
+def number_of(*names: str) -> int:
+    """Return the number of the advisory lock called *names*: 64 bits, as the server wants them."""
+    digest = hashlib.sha256("\0".join(("topchef-db", *names)).encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+@contextmanager
+def held(connection: Connection, key: str, timeout: float) -> Iterator[None]:
+    """Hold the lock *key* of the database behind *connection*; see `Backend.lock`.
+
+    Raises `UnreachableError` behind a proxy that gives every transaction another session: a lock
+    would belong to nobody there.
+    """
+    where = safe_label(connection.engine.url)
+    with passing_transaction(connection):
+        database = str(connection.exec_driver_sql("SELECT current_database()").scalar_one())
+    number = number_of(database, key)
+    with _session(connection, where) as session:
+        _refuse_pooled(connection, session, where)
+        question = f"SELECT pg_catalog.pg_try_advisory_lock({number})"
+        if not any(session.value(question) for _ in attempts(timeout)):
+            bits = number & (2**64 - 1)
+            holder = session.value(HOLDER.format(high=bits >> 32, low=bits & (2**32 - 1)))
+            raise LockedError(
+                f"another migrator holds the lock: {holder or 'a session that has just ended'}",
+                where=where,
+                hint="wait until it is done, or allow a longer wait",
+            )
+        yield
+
+
+class _Session:
+    """A connection of the driver that SQLAlchemy's transactions do not reach."""
+
+    def __init__(self, dbapi_connection: Any) -> None:
+        self._connection = dbapi_connection
+
+    def value(self, sql: str) -> Any:
+        """Return the first value of the first row, None where there is no row."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(sql)
+            row = cursor.fetchone()
+        finally:
+            cursor.close()
+        return None if row is None else row[0]
+
+
+@contextmanager
+def _session(connection: Connection, where: str) -> Iterator[_Session]:
+    """Open a session made as those of *connection*'s engine, outside the limits of its pool."""
+    pool = connection.engine.pool.recreate()
+    try:
+        try:
+            fairy = pool.connect()
+        except Exception as error:
+            raise UnreachableError(
+                f"no second connection for the migration lock: {first_line(error)}",
+                where=where,
+                hint="let this user have two connections at once",
+            ) from error
+        try:
+            connection.dialect.set_isolation_level(fairy.dbapi_connection, "AUTOCOMMIT")  # type: ignore[arg-type]
+            session = _Session(fairy.dbapi_connection)
+            _introduce(session)
+            yield session
+        finally:
+            # Closing the session releases the lock; a pooled one would keep it.
+            with suppress(Exception):
+                fairy.invalidate()
+    finally:
+        pool.dispose()
+
+
+def _introduce(session: _Session) -> None:
+    """Name this process to whoever waits, and keep the server from closing an idle session."""
+    import os
+    import re
+    import socket
+
+    host = re.sub(r"[^\w.-]", "", socket.gethostname())
+    name = f"topchef-db pid {os.getpid()} on {host}"
+    session.value(f"SELECT pg_catalog.set_config('application_name', '{name}', false)")
+    session.value(
+        "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings"
+        " WHERE name = 'idle_session_timeout'"
+    )
+
+
+def _refuse_pooled(connection: Connection, session: _Session, where: str) -> None:
+    # An idle pool hands the same server session to whoever asks first. So somebody holds a
+    # transaction, and with it a server session, while the other asks.
+    question = "SELECT pg_catalog.pg_backend_pid()"
+    before = session.value(question)
+    with passing_transaction(connection):
+        other = connection.exec_driver_sql(question).scalar_one()
+        after = session.value(question)
+    if before != after or other in (before, after):
+        raise UnreachableError(
+            "a proxy gives every transaction another server session, so no lock can be held",
+            where=where,
+            hint="migrate through a URL that leads to the server itself",
+        )

@@ -1,0 +1,152 @@
+"""SQLite: files that need no server."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from topchef_schema.backends.base import Failure, undisturbed
+from topchef_schema.errors import UnreachableError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection
+
+    from topchef_schema.backends.base import Server
+    from topchef_schema.model import Snapshot
+
+LOCK_SUFFIX = ".topchef-lock"
+
+FAILURES = {
+    "SQLITE_BUSY": Failure.LOCK_TIMEOUT,
+    "SQLITE_LOCKED": Failure.LOCK_TIMEOUT,
+    "SQLITE_READONLY": Failure.READ_ONLY,
+    "SQLITE_CANTOPEN": Failure.UNREACHABLE,
+    "SQLITE_PERM": Failure.ACCESS_DENIED,
+    "SQLITE_AUTH": Failure.ACCESS_DENIED,
+}
+"""By the first two words of the error's name: https://www.sqlite.org/rescode.html."""
+
+
+class SQLite:
+    """The backend; see `topchef_schema.backends.base.Backend`."""
+
+    name = "sqlite"
+    title = "SQLite"
+    dialects = frozenset({"sqlite"})
+    # SQLite itself could; the driver's way of opening transactions cannot, and Alembic knows.
+    transactional_ddl = False
+    offline_url = "sqlite://"
+    online = True
+
+    def with_driver(self, url: URL) -> URL:
+        """Return *url* as it is, if its driver is installed."""
+        driver = url.get_driver_name()
+        module = {"pysqlite": "sqlite3", "pysqlcipher": "sqlcipher3"}.get(driver, driver)
+        try:
+            __import__(module)
+        except ImportError as error:
+            raise UnreachableError(
+                f"the driver {driver} cannot be imported: {error}",
+                where=url.drivername,
+                hint='pip install "topchef-schema[async]"'
+                if driver == "aiosqlite"
+                else f"pip install {module}",
+            ) from error
+        return url
+
+    def exists(self, url: URL) -> bool:
+        """Whether the file is there; a database in memory always is."""
+        path = file_of(url)
+        return path is None or path.exists()
+
+    def version(self, connection: Connection) -> str:
+        """Return the version of the library."""
+        with undisturbed(connection):
+            return str(connection.exec_driver_sql("SELECT sqlite_version()").scalar_one())
+
+    def identity(self, connection: Connection) -> str:
+        """Return the file's path, free of symbolic links."""
+        path = _open_file(connection)
+        if path is None:
+            return f"in memory, {id(connection.connection.dbapi_connection):x}"
+        return str(path)
+
+    def user(self, connection: Connection) -> str | None:
+        """Return None: there are no users."""
+        return None
+
+    def failure(self, error: BaseException) -> Failure:
+        """Say what an error means, by SQLite's own name for it."""
+        import sqlite3
+
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, sqlite3.Error):
+            cause = getattr(cause, "orig", None) or cause.__cause__
+        if cause is None:
+            return Failure.OTHER
+        words = getattr(cause, "sqlite_errorname", "").split("_")
+        known = FAILURES.get("_".join(words[:2]))
+        if known is None and ("already exists" in str(cause) or "duplicate column" in str(cause)):
+            return Failure.ALREADY_EXISTS
+        return known or Failure.OTHER
+
+    @contextmanager
+    def lock(self, connection: Connection, key: str, timeout: float) -> Iterator[None]:
+        """Hold the lock of the database's file, whatever *key* it is held for.
+
+        Never on the database file itself: SQLite's own locks on it would be lost with the first
+        descriptor that this process closes (https://www.sqlite.org/howtocorrupt.html, 2.2).
+        """
+        from topchef_schema.backends import file_lock
+
+        database = _open_file(connection)
+        if database is None:
+            yield  # a database in memory belongs to its process
+            return
+        with file_lock.held(database.with_name(database.name + LOCK_SUFFIX), key, timeout):
+            yield
+
+    def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
+        """Return the canonical schema of the main database."""
+        from topchef_schema.backends import sqlite_schema
+
+        with undisturbed(connection):
+            return sqlite_schema.snapshot(connection, exclude)
+
+    def server(self, url: URL | None = None) -> Server:
+        """Open a folder of scratch files: beside the file at *url*, else a temporary one."""
+        from topchef_schema.backends.sqlite_server import FolderServer
+
+        return FolderServer(url)
+
+    def preamble(self) -> str:
+        """Return the shell's command to stop at the first error."""
+        return ".bail on\n"
+
+
+BACKEND = SQLite()
+
+
+def file_of(url: URL) -> Path | None:
+    """Return the file that *url* names, None for a database in memory."""
+    from urllib.parse import unquote
+
+    text = url.database or ""
+    if text.startswith("file:"):
+        text, _, options = text.removeprefix("file:").partition("?")
+        if "mode=memory" in options.split("&") or url.query.get("mode") == "memory":
+            return None
+        text = unquote(text)
+        if text.startswith("//"):  # file://authority/path: only an empty one or localhost is legal
+            text = "/" + text[2:].partition("/")[2]
+    return None if text in ("", ":memory:") else Path(text)
+
+
+def _open_file(connection: Connection) -> Path | None:
+    with undisturbed(connection):
+        for _, name, path in connection.exec_driver_sql("PRAGMA database_list"):
+            if name == "main":
+                return Path(path).resolve() if path else None
+    return None

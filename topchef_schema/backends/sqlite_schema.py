@@ -1,0 +1,302 @@
+"""SQLite's catalog as a snapshot: the text of sqlite_schema, whatever way it is spelled.
+
+The text, because pragmas do not know CHECK constraints, constraint names, collations,
+AUTOINCREMENT, conflict clauses, generated columns and partial indexes. Each object is a pure
+function of its own row, so that a snapshot can be brought up to date row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from topchef_schema.backends.sqlite_tokens import (
+    Kind,
+    Reader,
+    Token,
+    UnreadableError,
+    canonical_name,
+    is_sign,
+    is_word,
+    literal,
+    quoted,
+    render,
+    split,
+    tokenise,
+    unwrapped,
+    without_strings_in_disguise,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from topchef_schema.model import Snapshot
+
+CATALOG = "SELECT type, name, tbl_name, sql FROM main.sqlite_master"
+HEADER = ("user_version", "application_id")
+"""Numbers in the file's header that a revision may set; zero unless somebody did."""
+
+TABLE_CONSTRAINT = ("constraint", "primary", "unique", "check", "foreign")
+COLUMN_CONSTRAINT = (
+    "constraint",
+    "primary",
+    "not",
+    "null",
+    "unique",
+    "check",
+    "default",
+    "collate",
+    "references",
+    "generated",
+    "as",
+)
+
+
+def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
+    """Return the canonical schema of the main database of *connection*."""
+    from topchef_schema.model import Snapshot
+
+    left_out = {name.lower() for name in exclude}
+    objects: dict[str, str] = {}
+    for kind, name, table, sql in connection.exec_driver_sql(CATALOG):
+        if table.lower() not in left_out:
+            objects.update(definitions(kind, name, table, sql))
+    for field in HEADER:
+        value = connection.exec_driver_sql(f"PRAGMA main.{field}").scalar()
+        if value:
+            objects[f"header {field}"] = str(value)
+    return Snapshot(objects)
+
+
+def definitions(kind: str, name: str, table: str, sql: str | None) -> Mapping[str, str]:
+    """Return the objects in one row of the catalog: key to canonical definition.
+
+    SQLite's own tables and the indexes behind constraints are none. What this reader does not
+    understand is given as a whole.
+    """
+    if sql is None or name.lower().startswith("sqlite_"):
+        return {}
+    tokens = tokenise(sql)
+    try:
+        return READERS[kind](name, table, Reader(tokens))
+    except (UnreadableError, KeyError):
+        return {f"{kind} {quoted(name)}": render(tokens)}
+
+
+def _head(reader: Reader) -> str:
+    """Go on behind ``CREATE … name``; return the words in between that make a difference."""
+    reader.next()
+    telling = ""
+    while not reader.at("table", "index", "view", "trigger"):
+        token = reader.next()
+        telling += f"{token.text} " if is_word(token, "unique", "virtual") else ""
+    reader.next()
+    reader.phrase("if", "not", "exists")
+    reader.name()
+    return telling
+
+
+def _view(name: str, _: str, reader: Reader) -> dict[str, str]:
+    _head(reader)
+    return {f"view {quoted(name)}": render(reader.rest())}
+
+
+def _trigger(name: str, table: str, reader: Reader) -> dict[str, str]:
+    _head(reader)
+    return {f"trigger {quoted(table)}.{quoted(name)}": render(reader.rest())}
+
+
+def _index(name: str, table: str, reader: Reader) -> dict[str, str]:
+    unique = _head(reader)
+    reader.phrase("on")
+    reader.name()
+    definition = f"{unique}({_columns(reader.group())})"
+    condition = f" {render(reader.rest())}" if not reader.done else ""
+    return {f"index {quoted(table)}.{quoted(name)}": definition + condition}
+
+
+def _table(name: str, _: str, reader: Reader) -> dict[str, str]:
+    if "virtual" in _head(reader):
+        return {f"virtual-table {quoted(name)}": render(reader.rest())}
+    return TableReader(name, reader).objects
+
+
+READERS: Mapping[str, Callable[[str, str, Reader], Mapping[str, str]]] = {
+    "index": _index,
+    "table": _table,
+    "trigger": _trigger,
+    "view": _view,
+}
+
+
+def _columns(tokens: Iterable[Token]) -> str:
+    """Return the columns of a key or an index; ascending is how SQLite sorts unless told."""
+    return ", ".join(
+        render([part[0], *(each for each in part[1:] if not is_word(each, "asc"))])
+        for part in split(tokens)
+    )
+
+
+def _conflict(reader: Reader) -> str:
+    if not reader.phrase("on", "conflict"):
+        return ""
+    answer = reader.next().text
+    return "" if answer == "abort" else f" on conflict {answer}"
+
+
+def _default(tokens: Sequence[Token]) -> str:
+    tokens = unwrapped(tokens)
+    if len(tokens) == 2 and tokens[0].text in ("+", "-"):
+        return tokens[0].text.replace("+", "") + tokens[1].text
+    if len(tokens) == 1 and (tokens[0].kind is Kind.NAME or _is_bare_string(tokens[0])):
+        return literal(tokens[0].raw).text
+    return render(tokens)
+
+
+def _is_bare_string(token: Token) -> bool:
+    # DEFAULT takes any word that is not a keyword of its own for a string.
+    return token.kind is Kind.WORD and quoted(token.text) == token.text
+
+
+class TableReader:
+    """Reads one CREATE TABLE into *objects*: the table, its columns, their order, constraints."""
+
+    def __init__(self, name: str, reader: Reader) -> None:
+        self._label = quoted(name)
+        body = [Reader(part) for part in split(reader.group())]
+        options = sorted(render(option) for option in split(reader.rest()))
+        self.objects = {f"table {self._label}": ", ".join(["table", *options])}
+        columns = [part for part in body if not part.at(*TABLE_CONSTRAINT)]
+        names = [part.next().raw for part in columns]
+        self._columns = {each.lower() for each in names}
+        for column, part in zip(names, columns, strict=True):
+            self.objects[f"column {self._label}.{quoted(column)}"] = self._column(column, part)
+        for part in body:
+            while not part.done:
+                self._constraint(part, None)
+        order = ", ".join(canonical_name(each) for each in names)
+        self.objects[f"column-order {self._label}"] = order
+
+    def _column(self, column: str, part: Reader) -> str:
+        kind: list[Token] = []
+        while not part.done and not part.at(*COLUMN_CONSTRAINT):
+            kind.append(part.next())
+        facts = []
+        while not part.done:
+            if part.at("constraint") and not part.at(
+                "primary", "unique", "check", "references", ahead=2
+            ):
+                part.next()  # the name of a NOT NULL or a DEFAULT has no meaning
+                part.next()
+            fact = self._fact(part)
+            if fact is None:
+                self._constraint(part, canonical_name(column))
+            else:
+                facts.append(fact)
+        return " ".join(each for each in (render(kind), *sorted(facts)) if each)
+
+    def _fact(self, part: Reader) -> str | None:
+        """Read what belongs to a column alone; empty is what holds anyway."""
+        if part.phrase("not", "null"):
+            return "not null" + _conflict(part)
+        if part.phrase("null"):
+            _conflict(part)
+            return ""
+        if part.phrase("default"):
+            return f"default {self._default_value(part)}"
+        if part.phrase("collate"):
+            return f"collate {canonical_name(part.next().raw)}"
+        if part.phrase("generated", "always", "as") or part.phrase("as"):
+            expression = self._expression(part)
+            return f"as ({expression}) {part.take('stored', 'virtual') or 'virtual'}"
+        return None
+
+    @staticmethod
+    def _default_value(part: Reader) -> str:
+        if part.at_sign("("):
+            return _default(part.group())
+        first = part.next()
+        if is_sign(first, "+") or is_sign(first, "-"):
+            return _default([first, part.next()])
+        return _default([first])
+
+    def _expression(self, part: Reader) -> str:
+        tokens = without_strings_in_disguise(part.group(), self._columns)
+        return render(unwrapped(tokens))
+
+    def _constraint(self, part: Reader, column: str | None) -> None:
+        """Read a constraint; one that stands with its column is one of the table all the same."""
+        name = canonical_name(part.next().raw) if part.phrase("constraint") else None
+        if name is not None and (part.done or part.at("constraint")):
+            return  # a name without a constraint is allowed, and means nothing
+        if part.phrase("primary", "key"):
+            self._add(name, "primary key", self._primary_key(part, column))
+        elif part.phrase("unique"):
+            columns = column or _columns(part.group())
+            self._add(name, f"unique ({columns})", f"unique ({columns}){_conflict(part)}")
+        elif part.phrase("check"):
+            text = f"check ({self._expression(part)})"
+            self._add(name, text, text + _conflict(part))
+        elif part.phrase("foreign", "key"):
+            self._foreign_key(name, _columns(part.group()), part)
+        elif part.at("references") and column is not None:
+            self._foreign_key(name, column, part)
+        else:
+            raise UnreadableError("a constraint was expected")
+
+    @staticmethod
+    def _primary_key(part: Reader, column: str | None) -> str:
+        if column is not None:
+            # INTEGER PRIMARY KEY DESC is no alias of the rowid, PRIMARY KEY (x DESC) is one.
+            order = " desc" if part.take("asc", "desc") == "desc" else ""
+            text = f"primary key{order} ({column})"
+        else:
+            tokens = part.group()
+            numbered = any(is_word(each, "autoincrement") for each in tokens)
+            columns = _columns(each for each in tokens if not is_word(each, "autoincrement"))
+            text = f"primary key ({columns})" + (" autoincrement" if numbered else "")
+        text += _conflict(part)
+        return text + (" autoincrement" if part.phrase("autoincrement") else "")
+
+    def _foreign_key(self, name: str | None, columns: str, part: Reader) -> None:
+        if not part.phrase("references"):
+            raise UnreadableError("REFERENCES was expected")
+        target = canonical_name(part.name().raw)
+        content = f"foreign key ({columns}) references {target}"
+        there = f" ({_columns(part.group())})" if part.at_sign("(") else ""
+        self._add(name, content, content + there + _actions(part))
+
+    def _add(self, name: str | None, content: str, definition: str) -> None:
+        key = f"constraint {self._label}.{name or content}"
+        again, number = key, 1
+        while again in self.objects:
+            number += 1
+            again = f"{key} #{number}"
+        self.objects[again] = definition
+
+
+def _actions(part: Reader) -> str:
+    """Read what follows a foreign key; what holds anyway is left out."""
+    actions: dict[str, str] = {}
+    deferred = ""
+    while not part.done:
+        if part.phrase("on"):
+            event = part.next().text
+            answer = part.next().text
+            actions[event] = f"{answer} {part.next().text}" if answer in ("set", "no") else answer
+        elif part.phrase("match"):
+            part.next()  # SQLite parses MATCH and ignores it
+        elif part.phrase("not", "deferrable"):
+            _initially(part)
+        elif part.phrase("deferrable"):
+            deferred = _initially(part)
+        else:
+            break
+    given = "".join(f" on {event} {actions[event]}" for event in sorted(actions))
+    return given.replace(" on delete no action", "").replace(" on update no action", "") + deferred
+
+
+def _initially(part: Reader) -> str:
+    if not part.phrase("initially"):
+        return ""
+    return " deferrable initially deferred" if part.next().text == "deferred" else ""
