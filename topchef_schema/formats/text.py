@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from itertools import groupby
 
 from topchef_schema.model import Finding, Report, Severity, Table, visible
@@ -51,19 +52,25 @@ def _table(table: Table) -> str:
 
 
 def _findings(findings: tuple[Finding, ...]) -> list[str]:
-    """Return a block for each run of findings of one rule, revision and backend."""
+    """Return a block for each rule and revision; what several backends share stands once."""
+    shared: dict[Finding, list[str]] = {}
+    for finding in findings:
+        backends = shared.setdefault(replace(finding, backend=None), [])
+        if finding.backend is not None and finding.backend not in backends:
+            backends.append(finding.backend)
     blocks = []
-    for _, group in groupby(
-        findings, key=lambda each: (each.severity, each.rule, each.revision, each.backend)
-    ):
-        several = list(group)
-        first = several[0]
-        head = [str(first.severity), first.rule, first.revision, first.backend]
-        lines = [visible(" · ".join(part for part in head if part))]
-        for finding in several:
+    for head, group in groupby(shared.items(), key=_heading):
+        lines = [visible(head)]
+        for finding, _ in group:
             lines += _finding(finding)
         blocks.append("\n".join(lines))
     return blocks
+
+
+def _heading(item: tuple[Finding, list[str]]) -> str:
+    finding, backends = item
+    parts = [str(finding.severity), finding.rule, finding.revision, ", ".join(backends)]
+    return " · ".join(part for part in parts if part)
 
 
 def _finding(finding: Finding) -> list[str]:

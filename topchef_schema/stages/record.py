@@ -81,7 +81,7 @@ def script(recording: Recording) -> str:
 def _lines(statements: tuple[Statement, ...]) -> str:
     lines = []
     for statement in statements:
-        if statement.line is not None:
+        if statement.line is not None and statement.sql not in _SEPARATORS:
             lines.append(_comment(f"line {statement.line}"))
         lines.append(_terminated(statement.sql))
     return "\n".join(lines)
@@ -94,7 +94,11 @@ def _comment(text: str) -> str:
 
 def _terminated(sql: str) -> str:
     text = sql.rstrip()
-    return text if text.endswith(";") or text.upper() == "GO" else text + ";"
+    return text if text.endswith(";") or text in _SEPARATORS else text + ";"
+
+
+_SEPARATORS = {"GO", "/"}
+"""What ends a batch in the clients of SQL Server and Oracle; Alembic writes it like a statement."""
 
 
 def _render(project: Project, steps: Plan, backend: Backend) -> _Offline:
