@@ -52,7 +52,8 @@ def main() -> int:
         return 1
     if Path(sys.prefix).resolve() != (ROOT / name).resolve():
         os.execv(python, [str(python), __file__, *sys.argv[1:]])
-    signal.signal(signal.SIGTERM, interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
     try:
         return checked(options)
     except MissingServerError as error:
@@ -95,7 +96,7 @@ def parsed() -> argparse.Namespace:
 
 
 def interrupted(*_: object) -> NoReturn:
-    """Treat SIGTERM like Ctrl-C, so that servers are stopped."""
+    """Treat SIGTERM like Ctrl-C, so that servers are stopped; SIGINT even where it was ignored."""
     raise KeyboardInterrupt
 
 
@@ -201,7 +202,7 @@ def run(name: str, command: list[str], environment: dict[str, str]) -> Result:
     """Run one step, showing what it prints while it does."""
     print(f"\n== {name}: {' '.join(command)}", flush=True)
     started = time.monotonic()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         cwd=ROOT,
         env=environment,
@@ -209,15 +210,15 @@ def run(name: str, command: list[str], environment: dict[str, str]) -> Result:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         process_group=0,
-    )
-    try:
-        tail = passed_on(process)
-        code = process.wait()
-    except KeyboardInterrupt:
-        # once, to the whole group, as a terminal does: pytest then drops what it made
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(timeout=60)
-        raise
+    ) as process:
+        try:
+            tail = passed_on(process)
+        except KeyboardInterrupt:
+            # once, to the whole group, as a terminal does: pytest then drops what it made
+            os.killpg(process.pid, signal.SIGINT)
+            passed_on(process)
+            raise
+    code = process.returncode
     lines = tail.decode(errors="replace").strip().splitlines()
     seconds = time.monotonic() - started
     return Result(name, code == 0, seconds, lines[-1] if lines else "")
@@ -230,15 +231,14 @@ def passed_on(process: subprocess.Popen[bytes]) -> bytes:
     """
     assert process.stdout is not None
     tail = b""
-    with process.stdout as pipe:
-        while True:
-            ready, _, _ = select.select([pipe], [], [], 1.0)
-            chunk = os.read(pipe.fileno(), 65536) if ready else b""
-            if not chunk and (ready or process.poll() is not None):
-                return tail
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
-            tail = (tail + chunk)[-4096:]
+    while True:
+        ready, _, _ = select.select([process.stdout], [], [], 1.0)
+        chunk = os.read(process.stdout.fileno(), 65536) if ready else b""
+        if not chunk and (ready or process.poll() is not None):
+            return tail
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        tail = (tail + chunk)[-4096:]
 
 
 def print_summary(results: list[Result], servers: Servers) -> None:
