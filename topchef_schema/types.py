@@ -24,6 +24,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+from sqlalchemy import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 _T = TypeVar("_T")
@@ -36,11 +37,11 @@ class Portable(TypeDecorator[_T]):
 
     A subclass sets `storage`, and converts values as in any `TypeDecorator`. It may also set
     ``impl``, which decides what operators a column has (``sa.JSON`` for ``column["key"]``) and
-    never how it is stored; without one it has those of its default storage.
+    never how it is stored; without one it has those of its default storage. Statements with it
+    are cached: what its constructor takes must be hashable and kept under the same names.
     """
 
     impl = TypeEngine
-    cache_ok = True
 
     @property
     def storage(self) -> Mapping[str, TypeEngine[Any]]:
@@ -53,8 +54,10 @@ class Portable(TypeDecorator[_T]):
         raise NotImplementedError(f"{type(self).__name__} does not say how it is stored")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Give a subclass that names no ``impl`` the operators of its default storage."""
+        """Let a subclass be cached, and give it the operators of its default storage."""
         super().__init_subclass__(**kwargs)
+        if "cache_ok" not in cls.__dict__:  # SQLAlchemy looks at the class itself, not above it
+            cls.cache_ok = True
         storage = cls.__dict__.get("storage")
         if not isinstance(storage, Mapping):
             return  # inherited, or set by the constructor from its arguments
@@ -63,9 +66,9 @@ class Portable(TypeDecorator[_T]):
         if "impl" not in cls.__dict__ and cls.impl is TypeEngine:
             cls.impl = type(storage["default"])
 
-    def load_dialect_impl(self, dialect: Any) -> TypeEngine[Any]:
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Return the type in which *dialect* stores the values."""
-        return dialect.type_descriptor(self.stored_on(dialect.name))  # type: ignore[no-any-return]
+        return self.stored_on(dialect.name)
 
     def stored_on(self, dialect_name: str) -> TypeEngine[Any]:
         """Return the plain type in which the dialect of that name stores the values."""
@@ -90,6 +93,15 @@ class Portable(TypeDecorator[_T]):
         for variant, names in variants.items():
             expression += f".with_variant({variant}, {', '.join(names)})"
         return expression, frozenset(imports)
+
+
+def reaches_mariadb(dialect: Dialect) -> bool:
+    """Whether the server behind *dialect* is MariaDB, where also a ``mysql://`` URL may lead.
+
+    Known once connected, before that by the URL's own word. Only a portable type asks this, for
+    it is at home on every database; all others leave it to the backends.
+    """
+    return bool(getattr(dialect, "is_mariadb", False))
 
 
 def _expression(type_: TypeEngine[Any], imports: set[str]) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from topchef_schema.database.json_document import is_integer
+from topchef_schema.types import reaches_mariadb
 
 _ORDERING = frozenset(
     {operators.lt, operators.le, operators.gt, operators.ge, operators.between_op}
@@ -42,7 +43,7 @@ class DocumentComparator(TypeDecorator.Comparator[Any], sa.JSON.Comparator[Any])
         Raises `ValueError` for what not every database can look up: negative indexes, and keys
         with double quotes, backslashes or control characters.
         """
-        for part in [index] if isinstance(index, str | int) else index:
+        for part in index if isinstance(index, list | tuple) else [index]:
             _check(part)
         found = super().__getitem__(index)  # type: ignore[no-untyped-call]
         return _Found(found.left, found.right, found.operator, type_=found.type)
@@ -101,11 +102,6 @@ def _as_sqlalchemy_does(element: _Found, compiler: SQLCompiler, **kw: Any) -> st
     return sql
 
 
-def _is_mariadb(compiler: SQLCompiler) -> bool:
-    """Whether the server is MariaDB, which a mysql:// URL may lead to as well."""
-    return bool(getattr(compiler.dialect, "is_mariadb", False))
-
-
 def _leaves_json(element: _Found) -> bool:
     """Whether it was taken with as_string() or its like, which have answers of their own."""
     return not isinstance(element.type, TypeDecorator)
@@ -126,7 +122,7 @@ def _found_on_mariadb(element: _Found, compiler: SQLCompiler, **kw: Any) -> str:
     # MariaDB compares the result of a JSON function with a string in its own way, and what
     # concat() returns as the text it is; json_extract() puts spaces into arrays and objects.
     sql = _as_sqlalchemy_does(element, compiler, **kw)
-    if _leaves_json(element) or not _is_mariadb(compiler):
+    if _leaves_json(element) or not reaches_mariadb(compiler.dialect):
         return sql
     return f"concat(json_compact({sql}))"
 
@@ -146,4 +142,4 @@ def _document(element: Document, compiler: SQLCompiler, **kw: Any) -> str:
 def _document_on_mysql(element: Document, compiler: SQLCompiler, **kw: Any) -> str:
     # MariaDB has no such cast, and needs none: there, documents are text.
     text = compiler.process(element.clauses.clauses[0], **kw)
-    return text if _is_mariadb(compiler) else f"CAST({text} AS JSON)"
+    return text if reaches_mariadb(compiler.dialect) else f"CAST({text} AS JSON)"

@@ -38,7 +38,6 @@ class JSON(Portable[Any]):
     """
 
     impl = sa.JSON
-    cache_ok = True
     comparator_factory = DocumentComparator
     storage: ClassVar[Mapping[str, TypeEngine[Any]]] = {
         "default": sa.Text(),  # a column of SQLite's type JSON would turn the text "1.0" into 1

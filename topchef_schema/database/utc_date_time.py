@@ -25,7 +25,6 @@ class UtcDateTime(Portable[datetime]):
     """
 
     impl = sa.DateTime
-    cache_ok = True
     storage: ClassVar[Mapping[str, TypeEngine[Any]]] = {
         "default": sa.DateTime(),
         "mysql": mysql.DATETIME(fsp=6),

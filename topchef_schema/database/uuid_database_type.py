@@ -36,7 +36,7 @@ def read_uuid(value: Any) -> uuid.UUID:
     elif isinstance(value, bytes) and len(value) == 16:
         found = uuid.UUID(bytes=value)
     elif isinstance(value, str) and _SPELLING.fullmatch(value):
-        found = uuid.UUID(value)
+        found = uuid.UUID(value.lower())
     else:
         raise ValueError(
             f"{value!r} is not a UUID: give a uuid.UUID, 16 bytes, or 32 hexadecimal digits"
@@ -53,7 +53,6 @@ class UUID(Portable[uuid.UUID]):
     """A column of UUIDs: takes every usual spelling (see `read_uuid`), gives `uuid.UUID`."""
 
     impl = sa.Uuid
-    cache_ok = True
     comparator_factory = UUIDComparator
     storage: ClassVar[Mapping[str, TypeEngine[Any]]] = {"default": sa.Uuid()}
 

@@ -16,6 +16,8 @@ from sqlalchemy.sql.elements import ClauseElement, ColumnElement
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
+from topchef_schema.types import reaches_mariadb
+
 _ORDERING = frozenset(
     {operators.lt, operators.le, operators.gt, operators.ge}
     | {operators.between_op, operators.not_between_op}
@@ -69,9 +71,8 @@ def _select(select: sa.Select[Any], compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def _turns_round(compiler: SQLCompiler) -> bool:
-    """Whether the server is a MariaDB with UUIDs of its own, whatever the URL calls it."""
-    dialect = compiler.dialect
-    return bool(getattr(dialect, "is_mariadb", False)) and dialect.supports_native_uuid
+    """Whether the server is a MariaDB with UUIDs of its own."""
+    return reaches_mariadb(compiler.dialect) and compiler.dialect.supports_native_uuid
 
 
 def _is_bare(clause: ColumnElement[Any]) -> bool:
