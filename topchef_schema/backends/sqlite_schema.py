@@ -58,9 +58,12 @@ def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
 
     left_out = {name.lower() for name in exclude}
     objects: dict[str, str] = {}
-    for kind, name, table, sql in connection.exec_driver_sql(CATALOG):
+    rows = connection.exec_driver_sql(CATALOG).all()
+    # The catalog has a table's name on a trigger as the trigger spells it.
+    declared = {name.lower(): name for kind, name, _, _ in rows if kind in ("table", "view")}
+    for kind, name, table, sql in rows:
         if table.lower() not in left_out:
-            objects.update(definitions(kind, name, table, sql))
+            objects.update(definitions(kind, name, declared.get(table.lower(), table), sql))
     for field in HEADER:
         value = connection.exec_driver_sql(f"PRAGMA main.{field}").scalar()
         if value:
@@ -193,7 +196,7 @@ class TableReader:
                 self._constraint(part, canonical_name(column))
             else:
                 facts.append(fact)
-        return " ".join(each for each in (render(kind), *sorted(facts)) if each)
+        return " ".join(each for each in (render(kind) or "untyped", *sorted(facts)) if each)
 
     def _fact(self, part: Reader) -> str | None:
         """Read what belongs to a column alone; empty is what holds anyway."""

@@ -26,17 +26,21 @@ class Program:
     """The process that has a number now: never another one that is given the number later."""
 
     def __init__(self, pid: int) -> None:
-        self._pid = pid
+        self._pid: int | None = pid
         self._handle: int | None = None
         if sys.platform == "linux":
-            with contextlib.suppress(OSError):
+            try:
                 self._handle = os.pidfd_open(pid)
+            except ProcessLookupError:
+                self._pid = None
+            except OSError:
+                pass  # a kernel before 5.3, or a sandbox that does not know the call
 
     def send(self, number: int) -> None:
         """Send the signal; raises `ProcessLookupError` when the process is gone."""
         if self._handle is not None:
             signal.pidfd_send_signal(self._handle, number)
-        elif os.getpgid(self._pid) == self._pid:
+        elif self._pid is not None and os.getpgid(self._pid) == self._pid:
             # What we start leads a group of its own; a stranger under its number hardly does.
             os.kill(self._pid, number)
         else:
