@@ -31,6 +31,9 @@ NUMBERS: Mapping[int, Failure] = {
     ),
 }
 
+CANNOT_CREATE_TABLE = 1005
+"""MariaDB's word for whatever InnoDB says; ``errno: 121`` is a name that exists already."""
+
 OPTION_PREVENTS = 1290
 """The server runs with some option, which may be ``--read-only`` or one that has nothing to do
 with it (``--secure-file-priv``): only the message tells."""
@@ -40,9 +43,13 @@ LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
 def number(error: BaseException) -> int | None:
     """Return the server's or the driver's number of *error*, None where it has none."""
-    original = getattr(error, "orig", None) or error
-    first = original.args[0] if original.args else None
-    return first if isinstance(first, int) else None
+    cause: BaseException | None = error
+    while cause is not None:
+        first = cause.args[0] if cause.args else None
+        if isinstance(first, int) and not isinstance(cause, OSError):
+            return first
+        cause = getattr(cause, "orig", None) or cause.__cause__
+    return None
 
 
 def failure(error: BaseException) -> Failure:
@@ -50,6 +57,8 @@ def failure(error: BaseException) -> Failure:
     code = number(error)
     if code == OPTION_PREVENTS and "read-only" in str(error).replace("_", "-"):
         return Failure.READ_ONLY
+    if code == CANNOT_CREATE_TABLE and "errno: 121" in str(error):
+        return Failure.ALREADY_EXISTS
     if code is not None and code in NUMBERS:
         return NUMBERS[code]
     if getattr(error, "connection_invalidated", False):
@@ -77,6 +86,14 @@ def with_driver(url: URL, *, extra: str) -> URL:
     return url
 
 
+def synchronous(url: URL, *, extra: str) -> URL:
+    """Return *url* with an installed driver that needs no event loop."""
+    url = with_driver(url, extra=extra)
+    if url.get_dialect().is_async:
+        return with_driver(url.set(drivername=url.get_backend_name()), extra=extra)
+    return url
+
+
 def _installed_driver(url: URL, extra: str) -> str:
     for module, driver in (("MySQLdb", "mysqldb"), ("pymysql", "pymysql")):
         if importlib.util.find_spec(module) is not None:
@@ -88,7 +105,7 @@ def _no_driver(url: URL, extra: str) -> UnreachableError:
     return UnreachableError(
         f'the driver that "{url.drivername}://" needs is not installed',
         where=safe_label(url),
-        hint=f'pip install "topchef-schema[{extra}]", which brings PyMySQL',
+        hint=f'pip install "topchef-schema[{extra}]", and write {extra}+pymysql://',
     )
 
 
@@ -101,28 +118,58 @@ def _needs_no_tls(url: URL) -> bool:
     return (url.host or "") in LOCAL and importlib.util.find_spec("cryptography") is not None
 
 
-def exists(url: URL) -> bool:
-    """Whether the database of *url* is there; raises `UnreachableError` where none can tell."""
+def connect(url: URL) -> Connection:
+    """Connect to *url* for statements that commit at once.
+
+    The engine keeps no connection: closing this one leaves nothing open. Raises
+    `UnreachableError`.
+    """
     from sqlalchemy import create_engine
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import NullPool
 
-    engine = create_engine(url, poolclass=NullPool)
+    url = synchronous(url, extra=url.get_backend_name())
+    # SQLAlchemy's dialect "mariadb" refuses a MySQL server before we can say what it is.
+    plain = url.set(drivername=f"mysql+{url.get_driver_name()}")
+    engine = create_engine(plain, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     try:
-        with contextlib.closing(engine.raw_connection()):
-            return True
+        return engine.connect()
     except DBAPIError as error:
+        raise unreachable(error, url) from error.orig
+    except RuntimeError as error:
+        raise unreachable(error, url) from error  # PyMySQL misses the package "cryptography"
+
+
+@contextmanager
+def session(url: URL) -> Iterator[Connection]:
+    """Connect to *url* for a while; any failure is an `UnreachableError`."""
+    from sqlalchemy.exc import DBAPIError
+
+    with connect(url) as connection:
+        try:
+            yield connection
+        except DBAPIError as error:
+            # Not the error itself, which shows the statement: that may hold a password.
+            raise unreachable(error, url) from error.orig
+
+
+def exists(url: URL) -> bool:
+    """Whether the database of *url* is there; raises `UnreachableError` where none can tell."""
+    try:
+        with session(url):
+            return True
+    except UnreachableError as error:
         if failure(error) is Failure.NO_SUCH_DATABASE:
             return False
-        raise unreachable(error, url) from error
-    finally:
-        engine.dispose()
+        raise
 
 
 def unreachable(error: BaseException, url: URL) -> UnreachableError:
-    """Return the error that the server of *url* does not let us in."""
+    """Return the error that the server of *url* does not let us in, or not do that."""
+    meaning = failure(error)
+    said = "the database refused" if meaning is Failure.OTHER else str(meaning)
     return UnreachableError(
-        f"{failure(error)}: {first_line(error)}",
+        f"{said}: {first_line(error)}",
         where=safe_label(url),
         hint="is the server running, and are host, port, user, password and database right?",
     )
@@ -154,8 +201,8 @@ def identity(connection: Connection, *, server: str) -> str:
 
 
 def user(connection: Connection) -> str:
-    """Return the account that the server took us for, which is not always what we said."""
-    return str(one(connection, "SELECT current_user()")[0])
+    """Return the user that the server took us for, which is not always what we said."""
+    return str(one(connection, "SELECT current_user()")[0]).rpartition("@")[0]
 
 
 def lock_name(database: str, key: str) -> str:

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import SCRATCH_PREFIX, Failure, ScratchDatabase, scratch_name
-from topchef_schema.backends.mysql_protocol import failure, number, processes, run, unreachable
+from topchef_schema.backends.base import (
+    SCRATCH_PREFIX,
+    Failure,
+    ScratchDatabase,
+    first_line,
+    safe_label,
+    scratch_name,
+)
+from topchef_schema.backends.mysql_protocol import (
+    connect,
+    failure,
+    number,
+    processes,
+    run,
+    session,
+)
 from topchef_schema.errors import UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +42,9 @@ NOT_ALLOWED = frozenset({Failure.ACCESS_DENIED, Failure.READ_ONLY})
 WAIT = 20
 """Seconds that a DROP waits for sessions that are being ended."""
 
+DAY = 24 * 60 * 60
+"""Seconds."""
+
 
 def named(url: URL, name: str) -> ScratchServer:
     """Open the server at *url*, which must be what backend *name* is for.
@@ -41,29 +59,10 @@ def named(url: URL, name: str) -> ScratchServer:
         other = "mariadb" if is_mariadb else "mysql"
         raise UnreachableError(
             f"that server is {'MariaDB' if is_mariadb else 'MySQL'} {version}, not {name}",
-            where=url.render_as_string(hide_password=True),
+            where=safe_label(url),
             hint=f"use --on {other}, and TOPCHEF_{other.upper()}_SERVER for its URL",
         )
     return ScratchServer(url, version)
-
-
-@contextmanager
-def session(url: URL) -> Iterator[Connection]:
-    """Connect to *url* for statements that commit at once; a failure is an `UnreachableError`."""
-    from sqlalchemy import create_engine
-    from sqlalchemy.exc import DBAPIError
-    from sqlalchemy.pool import NullPool
-
-    # SQLAlchemy's dialect "mariadb" refuses a MySQL server before we can say what it is.
-    plain = url.set(drivername=f"mysql+{url.get_driver_name()}")
-    engine = create_engine(plain, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            yield connection
-    except DBAPIError as error:
-        raise unreachable(error, url) from error
-    finally:
-        engine.dispose()
 
 
 class ScratchServer:
@@ -71,10 +70,14 @@ class ScratchServer:
 
     On someone's server a scratch database has a user of its name with rights on it alone, where
     we may make one. On our own the administrator works, so that revisions may name roles.
+
+    As long as this is open it holds a lock of the server called like each database: so whoever
+    cleans up sees that the maker is alive, also without the right to see the sessions of others.
     """
 
     def __init__(self, url: URL, version: str, process: ServerProcess | None = None) -> None:
         import atexit
+        import threading
 
         self.url = url
         self.version = version
@@ -82,23 +85,32 @@ class ScratchServer:
         self._process = process
         self._made: dict[str, ScratchDatabase] = {}
         self._owner = os.getpid()
+        self._turn = threading.RLock()
+        self._admin: Connection | None = None
         atexit.register(self.close)
 
     def create(self) -> ScratchDatabase:
         """Make an empty database, in utf8mb4, and the user that works in it."""
         name = scratch_name()
-        with session(self.url) as connection:
-            _create(connection, name)
-            self._made[name] = ScratchDatabase(name, self.url.set(database=name))
-            if not self.throwaway:
-                user = _own_user(connection, self.url, name)
-                self._made[name] = ScratchDatabase(name, user.set(database=name))
+        self._made[name] = ScratchDatabase(name, self.url.set(database=name))
+        try:
+            with self._session() as connection:
+                _mark(connection, name)
+                _create(connection, name)
+                if not self.throwaway:
+                    user = _own_user(connection, self.url, name)
+                    self._made[name] = ScratchDatabase(name, user.set(database=name))
+        except BaseException:
+            with contextlib.suppress(UnreachableError):
+                self._remove(name)
+            self._made.pop(name, None)
+            raise
         return self._made[name]
 
     def recreate(self, database: ScratchDatabase) -> None:
         """End the sessions in the database and make it anew; the user keeps its rights."""
         _end_sessions(database)
-        with session(self.url) as connection:
+        with self._session() as connection:
             _drop(connection, database.name)
             if self.throwaway:
                 _forget_rights(connection, database.name)
@@ -108,22 +120,19 @@ class ScratchServer:
         """Remove the database, its sessions and its user."""
         _end_sessions(database)
         self._remove(database.name)
-        self._made.pop(database.name, None)
 
     def leftovers(self) -> list[str]:
-        """Return the scratch databases that have no session.
-
-        Raises `UnreachableError` where the user may not see the sessions of others.
-        """
-        with session(self.url) as connection:
-            run(connection, "SELECT 1 FROM information_schema.innodb_trx LIMIT 1")
-            names = run(connection, "SHOW DATABASES").scalars().all()
-            busy = {row[key] for row in processes(connection) for key in ("db", "User")}
-        return sorted({name for name in names if name.startswith(SCRATCH_PREFIX)} - busy)
+        """Return the scratch databases and users whose makers are gone, and without a session."""
+        with self._session() as connection:
+            names = set(run(connection, "SHOW DATABASES").scalars())
+            names |= _users(connection)
+            names = {name for name in names if name.startswith(SCRATCH_PREFIX)}
+            names -= {row[key] for row in processes(connection) for key in ("db", "User")}
+            return sorted(name for name in names if not _is_marked(connection, name))
 
     def remove(self, name: str) -> None:
         """Remove the leftover database *name* and its user."""
-        if not name.startswith(SCRATCH_PREFIX):
+        if not re.fullmatch(f"{SCRATCH_PREFIX}\\w+", name):
             raise UsageError(
                 f'"{name}" is no scratch database',
                 where="scratch",
@@ -132,29 +141,90 @@ class ScratchServer:
         self._remove(name)
 
     def _remove(self, name: str) -> None:
-        with session(self.url) as connection:
+        with self._session() as connection:
             _drop(connection, name)
             _drop_user(connection, name)
+            _unmark(connection, name)
+        self._made.pop(name, None)
 
     def close(self) -> None:
         """Drop what was made, or stop the server with all that is in it."""
         import atexit
 
+        if os.getpid() != self._owner:
+            return  # a fork of us has inherited this object, not the server
         atexit.unregister(self.close)
         made, self._made = list(self._made.values()), {}
-        if os.getpid() != self._owner:
-            return
+        errors = []
+        if self._process is None:
+            for database in made:
+                try:
+                    self.drop(database)
+                except UnreachableError as error:
+                    errors.append(error)
+        self._hang_up()
         if self._process is not None:
             self._process.stop()
-            return
-        errors = []
-        for database in made:
-            try:
-                self.drop(database)
-            except UnreachableError as error:
-                errors.append(error)
         if errors:
             raise errors[0]
+
+    @contextmanager
+    def _session(self) -> Iterator[Connection]:
+        """Use the connection that holds the marks; make it, and these, again if it is lost."""
+        from sqlalchemy.exc import DBAPIError
+
+        with self._turn:
+            if self._admin is None:
+                self._admin = connect(self.url)
+                # The server would close an idle session, and forget the marks.
+                run(self._admin, f"SET SESSION wait_timeout = {DAY}, lock_wait_timeout = {WAIT}")
+                for name in self._made:
+                    _mark(self._admin, name)
+            try:
+                yield self._admin
+            except DBAPIError as error:
+                if failure(error) is Failure.CONNECTION_LOST:
+                    self._hang_up()
+                # Not from the error itself, which shows the statement and so a password.
+                raise UnreachableError(
+                    f"no scratch work on this server: {first_line(error)}",
+                    where=safe_label(self.url),
+                    hint="name a user who may create databases and users, or leave the server's "
+                    "URL out",
+                ) from error.orig
+
+    def _hang_up(self) -> None:
+        from sqlalchemy.exc import DBAPIError
+
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            with contextlib.suppress(DBAPIError):
+                admin.invalidate()
+                admin.close()
+
+
+def _mark(connection: Connection, name: str) -> None:
+    run(connection, f"SELECT GET_LOCK('{name}', 0)").all()
+
+
+def _unmark(connection: Connection, name: str) -> None:
+    run(connection, f"SELECT RELEASE_LOCK('{name}')").all()
+
+
+def _is_marked(connection: Connection, name: str) -> bool:
+    return bool(run(connection, f"SELECT IS_USED_LOCK('{name}') IS NOT NULL").scalar_one())
+
+
+def _users(connection: Connection) -> set[str]:
+    """Return the users of the server, none where we may not see them."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        return set(run(connection, "SELECT user FROM mysql.user").scalars())
+    except DBAPIError as error:
+        if failure(error) not in NOT_ALLOWED:
+            raise
+        return set()
 
 
 def _create(connection: Connection, name: str) -> None:
@@ -162,7 +232,6 @@ def _create(connection: Connection, name: str) -> None:
 
 
 def _drop(connection: Connection, name: str) -> None:
-    run(connection, f"SET SESSION lock_wait_timeout = {WAIT}")
     run(connection, f"DROP DATABASE IF EXISTS `{name}`")
 
 

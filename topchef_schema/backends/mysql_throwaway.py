@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from topchef_schema.backends import pristine_copy
 from topchef_schema.backends.base import programs
-from topchef_schema.backends.mysql_protocol import run
-from topchef_schema.backends.mysql_scratch import ScratchServer, session
+from topchef_schema.backends.mysql_protocol import run, session
+from topchef_schema.backends.mysql_scratch import ScratchServer
 from topchef_schema.backends.process import ServerProcess, free_port, unprivileged
 from topchef_schema.errors import UnreachableError
 

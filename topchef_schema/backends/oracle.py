@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from topchef_schema.backends.base import Server
     from topchef_schema.model import Snapshot
 
-# SQL*Plus takes & for the start of a variable and asks for its value.
+# SQL*Plus asks for a value where it sees &, and ends a statement at an empty line.
 # https://docs.oracle.com/en/database/oracle/oracle-database/23/sqpug/WHENEVER-SQLERROR.html
 PREAMBLE = """\
 WHENEVER SQLERROR EXIT FAILURE
 WHENEVER OSERROR EXIT FAILURE
 SET DEFINE OFF
+SET SQLBLANKLINES ON
 """
 
 

@@ -19,7 +19,12 @@ _CHAIN = re.compile(
     re.DOTALL,
 )
 _COUNTER = re.compile(rf"({IDENTIFIER}|{TEXT})| AUTO_INCREMENT=\d+", re.DOTALL)
-_COLLATION = re.compile(rf"({IDENTIFIER}|{TEXT})|(?: CHARACTER SET \w+)? COLLATE (\w+)", re.DOTALL)
+_CHARACTERS = re.compile(
+    rf"(?:char|varchar|\w*text|enum|set)\b(?:\((?:{TEXT}|[^'()])*\))?", re.DOTALL
+)
+_COLLATION = re.compile(
+    rf"({IDENTIFIER}|{TEXT})| CHARACTER SET (\w+)(?: COLLATE (\w+))?| COLLATE (\w+)", re.DOTALL
+)
 _BREAK = re.compile(rf"({IDENTIFIER}|{TEXT})|\s*\n\s*", re.DOTALL)
 _PARTITIONS = re.compile(rf"{IDENTIFIER}|{TEXT}|(\s*(?:/\*!\d+\s*)?\bPARTITION BY\b)", re.DOTALL)
 _NAMED = re.compile(
@@ -55,8 +60,7 @@ def plain(name: str) -> str:
 def table_parts(statement: str, *, name: str, database: str, collation: str) -> dict[str, str]:
     """Cut the CREATE TABLE *statement* of table *name* into keys and definitions.
 
-    *collation* is the table's own: a column that has it by inheritance and one that was given
-    it by name are the same column, although MySQL prints the second one's.
+    *collation* is the table's own, which the server does not print at a column that has it.
     """
     body, rest = _opened(statement)
     parts: dict[str, str] = {}
@@ -68,7 +72,7 @@ def table_parts(statement: str, *, name: str, database: str, collation: str) -> 
             column = unquoted(found[0])
             columns.append(plain(column))
             text = without_database(definition[found.end() :].strip(), database)
-            parts[key("column", name, column)] = _without_inherited(text, collation)
+            parts[key("column", name, column)] = _with_collation(text, collation)
         else:
             where, text = _table_element(definition, name)
             # A foreign key and a CHECK of one table may have the same name in MySQL.
@@ -117,15 +121,28 @@ def _table_element(definition: str, table: str) -> tuple[str, str]:
     return key("index", table, name), f"{word} {rest}"
 
 
-def _without_inherited(definition: str, collation: str) -> str:
-    """Take the table's own collation, and a character set that the collation implies, out."""
+def _with_collation(definition: str, inherited: str) -> str:
+    """Write the collation behind the type of every column that has one, and only there.
 
-    def shorter(found: re.Match[str]) -> str:
-        if found[1]:
-            return found[1]
-        return "" if found[2] == collation else f" COLLATE {found[2]}"
+    A column keeps its collation when the default of its table changes; and whether it was once
+    given by name, which MySQL remembers and prints, is all the same.
+    """
+    type_ = _CHARACTERS.match(definition)
+    if type_ is None:
+        return definition
+    written = f" COLLATE {inherited}"
 
-    return _COLLATION.sub(shorter, definition)
+    def taken(found: re.Match[str]) -> str:
+        nonlocal written
+        quoted_, charset, first, second = found.groups()
+        if quoted_:
+            return str(quoted_)
+        collation = first or second
+        written = f" COLLATE {collation}" if collation else f" CHARACTER SET {charset}"
+        return ""
+
+    rest = _COLLATION.sub(taken, definition[type_.end() :])
+    return f"{type_[0]}{written}{rest}"
 
 
 def _options(rest: str) -> tuple[str, str]:
