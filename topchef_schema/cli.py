@@ -27,6 +27,7 @@ Examples:
   topchef-db roundtrip --on postgresql     prove that every revision goes down and up again
   topchef-db sql base:head --on mysql      the script for a DBA
 
+\b
 The database: --url, --url-env, --url-file, TOPCHEF_DATABASE_URL, or what the project says.
 Exit codes: 0 done · 2 usage · 3 unreachable · 4 locked · 5 failed, nothing applied ·
 6 failed, part applied · 7 in doubt · 8 history · 9 file changed · 10 found something."""

@@ -1,4 +1,4 @@
-"""List the revisions, and who applied each one to the database, and when.
+"""List the revisions, and when and by whom each was applied.
 
 Without a database it lists what the project has. Moves made by plain alembic show as applied,
 without a name or a time. --drop exports and removes the tables of topchef-db, for a team that
@@ -146,7 +146,7 @@ def _table(
     return Table(("revision", "status", "at", "took", "by", "message"), cells)
 
 
-@click.argument("range_", metavar="[RANGE]", required=False)
+@click.argument("range_", metavar="[RANGE]", required=False, type=options.REVISION)
 @click.option("--drop", is_flag=True, help="Remove our tables; the report holds their rows.")
 def history_command(project: Project, *, range_: str | None, drop: bool) -> Report:
     """Hand the options to `history`."""

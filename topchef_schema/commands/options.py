@@ -31,9 +31,14 @@ class Command(click.Command):
         """Parse as click does, but take ``-1`` for an argument, and defaults from the settings."""
         if self.name is not None and "-h" not in args and "--help" not in args:
             ctx.default_map = self._defaults(ctx, args)
-        return super().parse_args(
-            ctx, [_MARK + each if _RELATIVE.match(each) else each for each in args]
-        )
+        marked = [_MARK + each if _RELATIVE.match(each) else each for each in args]
+        try:
+            return super().parse_args(ctx, marked)
+        except click.UsageError as error:
+            said = error.format_message()
+            if _MARK not in said:
+                raise
+            raise click.UsageError(said.replace(_MARK, ""), ctx) from None
 
     def _defaults(self, ctx: click.Context, args: list[str]) -> dict[str, Any]:
         """Return what ``[topchef.COMMAND]`` says; raises `UsageError` for an unknown key."""

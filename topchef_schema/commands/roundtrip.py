@@ -1,8 +1,9 @@
-"""Prove that every revision goes down as it went up, on every backend.
+"""Prove that every revision goes down as it went up.
 
-Each revision of RANGE is taken up, down and up again on a scratch database that holds rows. The
-schema after the downgrade has to be the schema before the upgrade, the second upgrade has to give
-the schema of the first, and the rows have to survive. Nothing is done to any other database.
+Each revision of RANGE is taken up, down and up again on a scratch database of every backend, with
+rows in its tables. The schema after the downgrade has to be the schema before the upgrade, the
+second upgrade has to give the schema of the first, and the rows have to survive. Nothing is done
+to any other database.
 """
 
 from __future__ import annotations

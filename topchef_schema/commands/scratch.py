@@ -1,4 +1,4 @@
-"""List, and remove, the scratch databases that dead runs left on a server.
+"""List and remove the scratch databases that dead runs left.
 
 Only databases named topchef_scratch_... that nobody is connected to are listed.
 """

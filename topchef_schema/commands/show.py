@@ -1,4 +1,4 @@
-"""Show one revision: what it says, where it lies, what it follows."""
+"""Show one revision: what it says, and where it lies."""
 
 from __future__ import annotations
 
