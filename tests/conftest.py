@@ -130,8 +130,17 @@ def backend(backend_name: str) -> Backend:
 
 @pytest.fixture
 def server(servers: Servers, backend_name: str) -> Server:
-    """Return the open server of the backend whose turn it is."""
+    """Return the open server of the backend whose turn it is.
+
+    A test file that must not share it defines ``server`` as ``private_server``: `scratch` follows.
+    """
     return servers[backend_name]
+
+
+@pytest.fixture
+def private_server(private_servers: Servers, backend_name: str) -> Server:
+    """Return a throwaway server of the backend whose turn it is that no other worker shares."""
+    return private_servers[backend_name]
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from tests import mysql_server
 from topchef_schema.backends import named
 
 if TYPE_CHECKING:
-    from topchef_schema.backends.base import Server
+    from sqlalchemy import URL
+
+    from topchef_schema.backends.base import Backend, Server
 
 BACKENDS = ("sqlite", "postgresql", "mariadb", "mysql")
 """The databases that tests really run on, in the order of their cost."""
@@ -32,9 +34,11 @@ def find_fetched_mysql() -> None:
 class Servers(Mapping[str, "Server"]):
     """Backend name → open server: the one that ``TOPCHEF_<NAME>_SERVER`` names, else our own.
 
-    With *private* set, always our own. A backend that was not chosen with ``--only`` skips the
-    test that asks for it. One that was chosen and cannot be had fails every such test with the
-    reason, which is found out once.
+    Either is opened as a named one, as it is where many processes share it: what runs in a scratch
+    database runs as a user with rights on that alone. With *private* set it is always our own,
+    and opened as such. A backend that was not chosen with ``--only`` skips the test that asks for
+    it. One that was chosen and cannot be had fails every such test with the reason, which is
+    found out once.
     """
 
     def __init__(self, selected: Sequence[str], *, private: bool = False) -> None:
@@ -42,6 +46,7 @@ class Servers(Mapping[str, "Server"]):
         self.versions: dict[str, str] = {}
         self._private = private
         self._open: dict[str, Server] = {}
+        self._started: list[Server] = []
         self._failed: dict[str, Exception] = {}
         find_fetched_mysql()
 
@@ -76,19 +81,30 @@ class Servers(Mapping[str, "Server"]):
     def _opened(self, name: str) -> Server:
         from sqlalchemy import make_url
 
-        given = None if self._private else os.environ.get(variable(name))
-        server = named(name).server(make_url(given) if given else None)
+        backend = named(name)
+        if self._private or name == "sqlite":
+            server = backend.server()
+        else:
+            given = os.environ.get(variable(name))
+            server = backend.server(make_url(given) if given else self._start(backend))
         self.versions[name] = server.version
         return server
+
+    def _start(self, backend: Backend) -> URL:
+        """Start a throwaway server; return the URL by which it can be named."""
+        server = backend.server()
+        self._started.append(server)
+        return server.url
 
     def close(self) -> None:
         """Close what was opened; an error of one does not keep the others open."""
         errors = []
-        while self._open:
-            _, server = self._open.popitem()
+        for server in [*self._open.values(), *self._started]:
             try:
                 server.close()
             except Exception as error:
                 errors.append(error)
+        self._open.clear()
+        self._started.clear()
         if errors:
             raise ExceptionGroup("servers that did not close", errors)
