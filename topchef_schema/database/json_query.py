@@ -2,12 +2,15 @@
 
 SQLAlchemy's own ``column["key"]`` gives each database's native answer, and these differ: SQLite
 makes 1 of true and null of what is not there, MySQL takes the text that a value is compared with
-for a JSON string, and MariaDB strips the quotes of the one side when it compares with a string.
+for a JSON string, MariaDB strips the quotes of the one side when it compares with a string, and
+all but SQLite take a scalar for an array of one.
 """
 
 from __future__ import annotations
 
 import re
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,10 +46,12 @@ class DocumentComparator(TypeDecorator.Comparator[Any], sa.JSON.Comparator[Any])
         Raises `ValueError` for what not every database can look up: negative indexes, and keys
         with double quotes, backslashes or control characters.
         """
-        for part in index if isinstance(index, list | tuple) else [index]:
-            _check(part)
-        found = super().__getitem__(index)  # type: ignore[no-untyped-call]
-        return _Found(found.left, found.right, found.operator, type_=found.type)
+        if not isinstance(index, list | tuple):
+            _check(index)
+            found = super().__getitem__(index)  # type: ignore[no-untyped-call]
+            return _Found(found.left, found.right, found.operator, type_=found.type)
+        # PostgreSQL's operator for paths would look in an object for the text of an index.
+        return reduce(getitem, index, self.expr)
 
     def operate(self, op: Any, *other: Any, **kwargs: Any) -> ColumnElement[Any]:
         """Compare; 1 and 1.0 are equal, as they are in Python.
@@ -117,14 +122,31 @@ def _found_on_sqlite(element: _Found, compiler: SQLCompiler, **kw: Any) -> str:
     return f"({left} -> {right})"
 
 
-@compiles(_Found, "mysql", "mariadb")
-def _found_on_mariadb(element: _Found, compiler: SQLCompiler, **kw: Any) -> str:
-    # MariaDB compares the result of a JSON function with a string in its own way, and what
-    # concat() returns as the text it is; json_extract() puts spaces into arrays and objects.
+@compiles(_Found, "postgresql")
+def _found_on_postgresql(element: _Found, compiler: SQLCompiler, **kw: Any) -> str:
     sql = _as_sqlalchemy_does(element, compiler, **kw)
-    if _leaves_json(element) or not reaches_mariadb(compiler.dialect):
+    within_cast = kw.pop("_cast_applied", False)
+    if _leaves_json(element) and not within_cast:
+        return sql  # a cast around this element, which has come by here to be written
+    return _in_array(element, sql, compiler, "jsonb_typeof({}) = 'array'", **kw)
+
+
+@compiles(_Found, "mysql", "mariadb")
+def _found_on_mysql(element: _Found, compiler: SQLCompiler, **kw: Any) -> str:
+    sql = _as_sqlalchemy_does(element, compiler, **kw)
+    if reaches_mariadb(compiler.dialect) and not _leaves_json(element):
+        # MariaDB compares the result of a JSON function with a string in its own way, and what
+        # concat() returns as the text it is; json_extract() puts spaces into arrays and objects.
+        sql = f"concat(json_compact({sql}))"
+    return _in_array(element, sql, compiler, "json_type({}) = 'ARRAY'", **kw)
+
+
+def _in_array(element: _Found, sql: str, compiler: SQLCompiler, condition: str, **kw: Any) -> str:
+    """Let an index find nothing in what is no array; by itself, 0 would find a scalar there."""
+    if not isinstance(element.right.type, sa.JSON.JSONIntIndexType):
         return sql
-    return f"concat(json_compact({sql}))"
+    array = condition.format(compiler.process(element.left, **kw))
+    return f"CASE WHEN {array} THEN {sql} END"
 
 
 class Document(FunctionElement[Any]):
