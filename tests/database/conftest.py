@@ -46,8 +46,9 @@ def stored(engine: sa.Engine) -> Iterator[DatabaseSchema]:
 
 @pytest.fixture
 def session(engine: sa.Engine, stored: DatabaseSchema) -> Iterator[Session]:
-    """Open a session on TopChef's tables, all of whose work is undone afterwards."""
-    with engine.connect() as connection, connection.begin() as transaction:
-        with Session(connection, join_transaction_mode="create_savepoint") as session:
-            yield session
-        transaction.rollback()
+    """Open a session on TopChef's tables, which are empty before and after."""
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+    with engine.begin() as connection:
+        for table in reversed(stored.metadata.sorted_tables):
+            connection.execute(table.delete())

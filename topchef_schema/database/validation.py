@@ -45,14 +45,18 @@ def validate(document: Any, schema: Any, *, what: str) -> None:
             where="topchef_schema.database.validation",
             hint="pip install 'topchef-schema[validation]'",
         ) from error
+    if not isinstance(schema, dict | bool):
+        raise SchemaInvalidError(f"not a JSON Schema: {schema!r} is no object, true or false")
     validator = validator_for(schema, default=Draft202012Validator)
     try:
-        validator.check_schema(schema)
+        validator.check_schema(schema)  # type: ignore[arg-type] # true and false are schemas
         faults = list(validator(schema, registry=Registry()).iter_errors(document))
     except SchemaError as error:
         raise SchemaInvalidError(f"not a JSON Schema: {error.message}") from error
     except Unresolvable as error:
         raise SchemaInvalidError(f"the JSON Schema refers to {error.ref!r}, elsewhere") from error
+    except RecursionError:
+        raise SchemaInvalidError("the JSON Schema refers to itself without end") from None
     problems = sorted(f"{path_of(fault.absolute_path)}: {fault.message}" for fault in faults)
     if problems:
         raise DocumentInvalidError(what, tuple(problems))

@@ -51,10 +51,17 @@ def _of_type(type_: Any, value: Any) -> Any:
         isinstance(value, bool) and type_.python_type is not bool
     ):
         raise ValueError(f"{value!r} is no {type_.python_type.__name__}")
-    if isinstance(type_, sa.String) and type_.length is not None and len(value) > type_.length:
-        raise ValueError(f"a text of {len(value)} characters; it holds {type_.length}")
+    if isinstance(type_, sa.String):
+        return _text(value, type_.length)
     if isinstance(type_, sa.Integer) and not -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER:
         raise ValueError(f"{value} is outside 32 bits")
+    return value
+
+
+def _text(value: str, length: int | None) -> str:
+    encode(value)  # NUL and lone surrogates are as impossible in a text as in a document
+    if length is not None and len(value) > length:
+        raise ValueError(f"a text of {len(value)} characters; it holds {length}")
     return value
 
 

@@ -107,7 +107,12 @@ class DatabaseSchema(AbstractDatabaseSchema):
         )
 
     def _make_jobs(self) -> Table:
-        status = Enum(JobStatus, name=f"{self._prefix}job_status", metadata=self._metadata)
+        status = Enum(
+            JobStatus,
+            name=f"{self._prefix}job_status",
+            metadata=self._metadata,
+            validate_strings=True,  # SQLite would store any word
+        )
         return self._table(
             "jobs",
             _key("job_id"),
