@@ -51,7 +51,9 @@ def environment_url(environment: Environment) -> str | None:
     url = make_url(environment.url.text)
     driver = environment.drivers.get(url.get_backend_name())
     if driver is not None:
-        url = url.set(drivername=f"{url.get_backend_name()}+{driver}")
+        # "mariadb = mysql+pymysql": a project that says mysql of a MariaDB server.
+        whole = driver if "+" in driver else f"{url.get_backend_name()}+{driver}"
+        url = url.set(drivername=whole)
     return url.render_as_string(hide_password=False)
 
 

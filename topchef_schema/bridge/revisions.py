@@ -313,8 +313,11 @@ def explained(argument: str, heads: tuple[str, ...] = ()) -> Iterator[None]:
                 hint="topchef-db heads and topchef-db status show the revisions and where the "
                 "database is",
             ) from None
+        is_argument = isinstance(cause, RevisionError)
         raise UsageError(
             _sentence(error),
-            where=f"revision argument {argument}" if heads else argument,
-            hint="topchef-db history lists the revisions",
+            where=f"revision argument {argument}" if is_argument else argument,
+            hint="topchef-db history lists the revisions"
+            if is_argument
+            else "correct the configuration; paths in it are relative to the working directory",
         ) from None

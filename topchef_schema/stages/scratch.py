@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from topchef_schema import backends
+from topchef_schema.backends.base import first_line
+from topchef_schema.errors import UsageError
 from topchef_schema.model import DatabaseUrl
 from topchef_schema.project import Project, parse_url
 from topchef_schema.stages.worker import in_worker
@@ -44,9 +46,11 @@ class Place:
         *arguments: P.args,
         **keywords: P.kwargs,
     ) -> T:
-        """Call *function* in a worker, with *project* on *database*."""
+        """Call *function* in a worker, with *project* on *database*, which holds its baseline."""
         url = database.url.render_as_string(hide_password=False)
         there = project.at(url, f"--on {self.backend.name}")
+        if project.settings.baseline is not None:
+            in_worker(lay_baseline, there)
         return in_worker(function, there, *arguments, **keywords)
 
 
@@ -74,3 +78,33 @@ def resolve(on: str) -> tuple[Backend, DatabaseUrl | None]:
     variable = f"TOPCHEF_{on.upper()}_SERVER"
     named = os.environ.get(variable, "").strip()
     return backend, DatabaseUrl(named, variable) if named else None
+
+
+def lay_baseline(project: Project) -> None:
+    """Make what the first revision takes to be there: call the function of the settings.
+
+    Raises `UsageError` where there is no such function or it fails.
+    """
+    from topchef_schema.bridge.configuration import load_object
+    from topchef_schema.stages.entry import connected, database_url
+
+    reference = str(project.settings.baseline)
+    project.revisions  # noqa: B018 (reading them puts prepend_sys_path of the ini on the path)
+    function = load_object(reference, where="setting baseline")
+    if not callable(function):
+        raise UsageError(
+            f'"{reference}" is not a function',
+            where="setting baseline",
+            hint="name a function that takes a SQLAlchemy connection to an empty database",
+        )
+    _, url = database_url(project)
+    with connected(url) as connection:
+        try:
+            function(connection)
+        except Exception as error:
+            raise UsageError(
+                f"the baseline fails: {type(error).__name__}: {first_line(error)}",
+                where=f"setting baseline, {reference}",
+                hint="it gets a connection to an empty database and has to fill it",
+            ) from None
+        connection.commit()
