@@ -220,15 +220,19 @@ def apt_install(packages: Sequence[str]) -> bool:
     say(f"apt-get install {' '.join(packages)}")
     # https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt: 101 is "forbidden"
     script = """
+    log=$(mktemp)
     policy=/usr/sbin/policy-rc.d
-    if [ ! -e $policy ]; then
-        trap 'rm -f $policy' EXIT
-        trap 'exit 130' INT TERM
+    if [ -e $policy ]; then policy=; fi
+    trap 'rm -f "$log" $policy' EXIT
+    trap 'exit 130' INT TERM
+    if [ "$policy" ]; then
         printf '#!/bin/sh\\nexit 101\\n' > $policy && chmod 755 $policy
     fi
     export DEBIAN_FRONTEND=noninteractive
-    apt-get -qq update
-    apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install "$@" > /dev/null
+    {
+        apt-get -qq update
+        apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install "$@"
+    } > "$log" 2>&1 || { cat "$log" >&2; false; }
     """
     return openly([*before, "sh", "-c", script, "sh", *packages])
 
