@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.backends.connections import connected
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
@@ -15,15 +17,6 @@ if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
 Connect = Callable[["URL"], AbstractContextManager["Connection"]]
-
-
-@contextmanager
-def connected(url: URL) -> Iterator[Connection]:
-    """Connect to *url* without a pool that would keep the connection."""
-    from sqlalchemy import NullPool, create_engine
-
-    with create_engine(url, poolclass=NullPool).connect() as connection:
-        yield connection
 
 
 @pytest.fixture
@@ -55,3 +48,11 @@ def named_server(backend: Backend, server_url: URL) -> Iterator[Server]:
         yield opened
     finally:
         opened.close()
+
+
+@pytest.fixture
+def as_superuser(server: Server, scratch: ScratchDatabase) -> Iterator[Connection]:
+    """Connect to an empty scratch database as the server's own user."""
+    url = scratch.url.set(username=server.url.username, password=server.url.password)
+    with connected(url) as opened:
+        yield opened
