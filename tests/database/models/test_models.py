@@ -16,15 +16,19 @@ from sqlalchemy.orm import Session
 from tests.database.documents import shallow
 from topchef_schema.database.json_type import JSON, JSONValueError
 from topchef_schema.database.models import AbstractDatabaseModel, Job, JobSet, Service
-from topchef_schema.database.schemas import JobStatus
+from topchef_schema.database.schemas import DatabaseSchema, JobStatus
 
 NOON = datetime(2020, 5, 17, 12, tzinfo=UTC)
 
 
-def kitchen() -> tuple[Service, JobSet, list[Job]]:
+def make_kitchen() -> tuple[Service, JobSet, list[Job]]:
     oven, dinner = Service.new("oven", description="bakes"), JobSet.new("dinner")
     jobs = [Job.new(oven, {"degrees": 200 + n}, job_set=dinner) for n in range(3)]
     return oven, dinner, jobs
+
+
+def by_id(thing: Job) -> uuid.UUID:
+    return thing.id
 
 
 def stored(session: Session, *things: AbstractDatabaseModel) -> None:
@@ -35,7 +39,7 @@ def stored(session: Session, *things: AbstractDatabaseModel) -> None:
 
 
 def test_what_is_stored_comes_back(session: Session) -> None:
-    oven, dinner, jobs = kitchen()
+    oven, dinner, jobs = make_kitchen()
     oven.last_checked_in = NOON
     jobs[1].status, jobs[1].results = JobStatus.COMPLETED, [None, 1.0]
     stored(session, oven, dinner)
@@ -50,7 +54,7 @@ def test_what_is_stored_comes_back(session: Session) -> None:
 
 
 def test_no_results_are_sql_null(session: Session) -> None:
-    oven, _, (waiting, done, _) = kitchen()
+    oven, _, (waiting, done, _) = make_kitchen()
     done.results = JSON.NULL
     stored(session, oven)
     unfinished = set(session.scalars(sa.select(Job).where(Job.results.is_(None))))
@@ -59,9 +63,9 @@ def test_no_results_are_sql_null(session: Session) -> None:
 
 
 def test_models_sort_and_compare_by_uuid_in_queries(session: Session) -> None:
-    oven, _, jobs = kitchen()
+    oven, _, jobs = make_kitchen()
     stored(session, oven)
-    ordered = sorted(jobs, key=lambda job: job.id)
+    ordered = sorted(jobs, key=by_id)
     assert list(session.scalars(sa.select(Job).order_by(Job.job_id))) == ordered
     assert list(session.scalars(sa.select(Job).order_by(Job.id.desc()))) == ordered[::-1]
     after = sa.select(Job).where(Job.id > ordered[0].id).order_by(Job.id).limit(1)
@@ -70,14 +74,14 @@ def test_models_sort_and_compare_by_uuid_in_queries(session: Session) -> None:
 
 
 def test_jobs_are_found_by_what_was_asked(session: Session) -> None:
-    oven, _, jobs = kitchen()
+    oven, _, jobs = make_kitchen()
     stored(session, oven)
     hot = sa.select(Job).where(Job.parameters["degrees"] == 202)
     assert session.scalars(hot).all() == [jobs[2]]
 
 
 def test_a_service_takes_its_jobs_along(session: Session) -> None:
-    oven, dinner, jobs = kitchen()
+    oven, dinner, jobs = make_kitchen()
     fridge = Service.new("fridge")
     kept = Job.new(fridge, {}, job_set=dinner)
     stored(session, oven, fridge)
@@ -89,7 +93,7 @@ def test_a_service_takes_its_jobs_along(session: Session) -> None:
 
 
 def test_the_database_takes_them_along_too(session: Session) -> None:
-    oven, dinner, jobs = kitchen()
+    oven, dinner, jobs = make_kitchen()
     stored(session, oven)
     session.execute(sa.delete(JobSet))
     assert set(session.scalars(sa.select(Job))) == set(jobs)
@@ -100,7 +104,7 @@ def test_the_database_takes_them_along_too(session: Session) -> None:
 
 
 def test_jobs_outlive_their_set(session: Session) -> None:
-    oven, dinner, jobs = kitchen()
+    oven, dinner, jobs = make_kitchen()
     stored(session, oven)
     session.delete(session.get_one(JobSet, dinner.id))
     session.commit()
@@ -108,7 +112,7 @@ def test_jobs_outlive_their_set(session: Session) -> None:
 
 
 def test_a_job_without_its_service_is_gone(session: Session) -> None:
-    oven, _, _ = kitchen()
+    oven, _, _ = make_kitchen()
     stored(session, oven)
     again = session.get_one(Service, oven.id)
     removed = again.jobs.pop()
@@ -146,14 +150,14 @@ def test_identity_needs_no_query(session: Session) -> None:
 
 
 def test_a_repr_tells_which_one_it_is() -> None:
-    oven, dinner, (job, *_) = kitchen()
+    oven, dinner, (job, *_) = make_kitchen()
     assert repr(oven) == f"<Service {oven.id} name='oven'>"
     assert repr(dinner) == f"<JobSet {dinner.id} description='dinner'>"
     assert repr(job) == f"<Job {job.id} status={JobStatus.REGISTERED!r}>"
 
 
 def test_export_is_plain_data_and_comes_back(session: Session) -> None:
-    oven, dinner, _ = kitchen()
+    oven, dinner, _ = make_kitchen()
     stored(session, oven, dinner)
     for model in (Service, JobSet, Job):
         for thing in session.scalars(sa.select(model)):
@@ -240,6 +244,23 @@ def test_other_spellings_are_read_when_set() -> None:
     assert job.date_submitted == NOON
     job.service_id = uuid.UUID(int=5).urn  # type: ignore[assignment]
     assert job.service_id == uuid.UUID(int=5)
+
+
+@pytest.mark.backends("postgresql")
+def test_models_follow_to_another_schema(engine: sa.Engine, session: Session) -> None:
+    kitchen = DatabaseSchema(schema="kitchen").metadata
+    with engine.begin() as connection:
+        connection.execute(sa.schema.CreateSchema("kitchen"))
+        kitchen.create_all(connection)
+    elsewhere = engine.execution_options(schema_translate_map={None: "kitchen"})
+    oven, _, jobs = make_kitchen()
+    with Session(elsewhere, expire_on_commit=False) as there:
+        stored(there, oven)
+        assert there.scalars(sa.select(Job).where(Job.status == "REGISTERED")).all()
+        assert there.scalars(sa.select(Job).order_by(Job.id)).first() == min(jobs, key=by_id)
+    assert session.scalars(sa.select(Job)).all() == []
+    with engine.begin() as connection:
+        connection.execute(sa.schema.DropSchema("kitchen", cascade=True))
 
 
 def test_an_expression_may_be_set(session: Session) -> None:

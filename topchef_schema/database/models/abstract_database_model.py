@@ -26,6 +26,7 @@ class AbstractDatabaseModel(DeclarativeBase):
     """
 
     metadata = SCHEMA.metadata
+    """What every table of the models belongs to."""
 
     _shown: ClassVar[tuple[str, ...]] = ()
     """The attributes that tell a person which object this is."""
