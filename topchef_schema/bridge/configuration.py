@@ -29,7 +29,8 @@ def alembic_config(environment: Environment) -> Config:
         environment.ini,
         toml_file=environment.toml,
         ini_section=environment.section,
-        cmd_opts=Namespace(x=x),
+        # Quiet is Alembic itself: what it would tell of is in the report.
+        cmd_opts=Namespace(x=x, quiet=True),
         # Alembic prints through this; the report is ours to print.
         stdout=sys.stderr,
     )

@@ -83,6 +83,7 @@ def init_project(directory: str, *, template: str) -> None:
     import contextlib
     import os
     import sys
+    from argparse import Namespace
     from pathlib import Path
 
     from alembic import command
@@ -90,7 +91,7 @@ def init_project(directory: str, *, template: str) -> None:
 
     root = Path(directory)
     root.mkdir(parents=True, exist_ok=True)
-    config = Config("alembic.ini", stdout=sys.stderr)
+    config = Config("alembic.ini", stdout=sys.stderr, cmd_opts=Namespace(quiet=True))
     known = sorted(path.name for path in Path(config.get_template_directory()).iterdir())
     if template not in known:
         raise UsageError(
