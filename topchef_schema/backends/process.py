@@ -88,7 +88,7 @@ class ServerProcess:
         """
         import subprocess
 
-        program = self._spawn(arguments)
+        program = self.launch(arguments)
         try:
             code = program.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -100,7 +100,7 @@ class ServerProcess:
 
     def start(self, arguments: Sequence[str | Path]) -> None:
         """Start the server itself, without waiting for it."""
-        self._program = self._spawn(arguments)
+        self._program = self.launch(arguments)
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float = 60.0) -> None:
         """Wait until *ready* returns true.
@@ -145,7 +145,11 @@ class ServerProcess:
             hint=f"name a server with --on URL or TOPCHEF_{self.name.upper()}_SERVER",
         )
 
-    def _spawn(self, arguments: Sequence[str | Path]) -> subprocess.Popen[bytes]:
+    def launch(self, arguments: Sequence[str | Path]) -> subprocess.Popen[bytes]:
+        """Start a program as the server's user; whoever calls this ends it, or else the watchdog.
+
+        Raises `UnreachableError` when it cannot be run.
+        """
         import subprocess
 
         environment = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
