@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from topchef_schema import backends
 from topchef_schema.backends.base import Failure, first_line, safe_label
 from topchef_schema.errors import TopchefError, UnreachableError, UsageError
+from topchef_schema.model import Environment
 from topchef_schema.project import Project, parse_url
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Entry:
                 environment = replace(environment, url=replace(environment.url, text=rendered))
 
             def connect() -> Connection:
-                return stack.enter_context(connected(url))
+                return stack.enter_context(connected(_synchronous(url, environment)))
 
         return Door(
             environment,
@@ -190,6 +191,16 @@ def database_url(project: Project) -> tuple[Backend, URL]:
     backend = backends.for_url(parsed, where=url.source)
     driver = project.environment.drivers.get(parsed.get_backend_name())
     return backend, parsed if driver is not None else backend.with_driver(parsed)
+
+
+def _synchronous(url: URL, environment: Environment) -> URL:
+    """Return the URL that the settings' ``drivers`` make of *url*, unless its driver is async."""
+    from sqlalchemy import make_url
+
+    from topchef_schema.bridge.configuration import environment_url
+
+    wanted = make_url(environment_url(environment) or "")
+    return url if wanted.get_dialect().is_async else wanted
 
 
 def require_database(project: Project) -> None:
