@@ -103,6 +103,11 @@ class Session:
         return self.context._transaction is not None or self.context._in_external_transaction
 
     @property
+    def committed(self) -> bool:
+        """Whether the last step committed by itself."""
+        return bool(self.listener.commits)
+
+    @property
     def transactional(self) -> bool:
         """Whether Alembic takes DDL to be undone by a rollback here."""
         return bool(self.context.impl.transactional_ddl)
@@ -153,6 +158,8 @@ class Session:
                 if record is not None:
                     record(self.connection, time.perf_counter() - started)
             self._commit_stray()
+            if self.listener.commits:
+                self._commit_rest()
         except Exception as error:
             if not self.context.as_sql:
                 self._maintainer = None
@@ -237,6 +244,16 @@ class Session:
             current = connection.get_transaction()
             if self.context._transaction is None or current is not self.context._transaction:
                 connection.commit()
+
+    def _commit_rest(self) -> None:
+        """Commit the rest of a revision that committed part of itself in the run's transaction.
+
+        It cannot be undone as a whole any more: rolling back its version row alone, because a
+        later revision fails, would leave its tables without it.
+        """
+        if self.context._transaction is not None and not self.context.as_sql:
+            self._commit_open()
+            self.context._transaction = self.connection.begin()
 
     def _commit_open(self) -> None:
         if self.connection.in_transaction():

@@ -51,12 +51,13 @@ class Applied:
 
 @dataclass
 class _Run:
-    """One run of steps on one database."""
+    """One run of steps on one database; the first *kept* of *done* stay if the next one fails."""
 
     project: Project
     plan: Callable[[tuple[str, ...]], Plan]
     history: bool
     done: list[Step] = field(default_factory=list)
+    kept: int = 0
     checks: list[Check] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
     failed: StepFailed | None = None
@@ -100,10 +101,14 @@ class _Run:
             self.statements += session.step(step, record=record)
         except StepFailed as failed:
             self.failed = failed
+            if failed.own_commits:
+                self.kept = len(self.done)
             if ledger is not None and not self.whole_run:
                 self._write_failure(session, ledger, failed)
             raise
         self.done.append(step)
+        if session.committed or not self.whole_run:
+            self.kept = len(self.done)
         self.checks.append(
             Check(
                 name=step.revision.message or step.revision.id,
@@ -142,8 +147,7 @@ class _Run:
     def error(self, failed: StepFailed) -> MigrationError:
         """Say what failed, what stays, and what to do."""
         partial = bool(failed.own_commits) or (not self.transactional and bool(failed.sent))
-        undone = self.whole_run and self.transactional
-        stays = [] if undone else [step.revision.id for step in self.done]
+        stays = [step.revision.id for step in self.done[: self.kept]]
         word = "upgrade" if failed.step.direction is Direction.UP else "downgrade"
         message = (
             f"the {word} of revision {failed.step.revision.id} failed: {first_line(failed.cause)}"
