@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 from pytest_postgresql import factories
 
-from tests import golden_files
+from tests import golden_files, whole_projects
 from tests.servers import BACKENDS, Servers
 from topchef_schema.backends import named
 from topchef_schema.backends.base import scratch_name
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SERVERS = pytest.StashKey[Servers]()
 VERSIONS = pytest.StashKey[dict[str, str]]()
 UNREFERENCED = pytest.StashKey[list[str]]()
+
+project = whole_projects.project
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
