@@ -210,6 +210,13 @@ def on_option(function: F) -> F:
     )(function)
 
 
+def since_option(function: F) -> F:
+    """Add ``--since``."""
+    return click.option(
+        "--since", metavar="GITREF", help="The revisions added since this commit, not a RANGE."
+    )(function)
+
+
 def command(
     *,
     epilog: str,

@@ -35,22 +35,24 @@ def roundtrip(
     project: Project,
     range_: str | None = None,
     *,
+    since: str | None = None,
     on: Sequence[str] = (),
     jobs: int | None = None,
     strict: bool = False,
 ) -> Report:
     """Prove the revisions of *range_* on each backend of *on*, *jobs* at a time.
 
-    One check for each revision and backend. Findings: ``upgrade-fails``, ``downgrade-fails``,
-    ``downgrade-leaves-trace``, ``upgrade-not-repeatable``, ``data-lost`` (errors),
+    *since* is a git commit: the revisions added since. One check for each revision and backend.
+    Findings: ``upgrade-fails``, ``downgrade-fails``, ``downgrade-leaves-trace``, ``upgrade-not-repeatable``, ``data-lost`` (errors),
     ``fails-on-rows`` (warning), ``irreversible`` and ``empty-downgrade`` (info; errors with
     *strict*). ``data`` is ``{"backends": [{"backend", "version"}], "revisions": [ids]}``.
     """
+    from topchef_schema.stages.plan import chosen
     from topchef_schema.stages.prove import prove
 
-    chosen = project.revisions.between(range_)
+    revisions = chosen(project, range_, since)
     words = tuple(on) or project.backends
-    proofs = prove(project, chosen, words, jobs=jobs or os.cpu_count() or 1)
+    proofs = prove(project, revisions, words, jobs=jobs or os.cpu_count() or 1)
     findings = tuple(
         _strict(each) if strict else each for proof in proofs for each in proof.findings
     )
@@ -61,9 +63,9 @@ def roundtrip(
         findings=findings,
         data={
             "backends": [{"backend": each.backend, "version": each.version} for each in proofs],
-            "revisions": [each.id for each in chosen],
+            "revisions": [each.id for each in revisions],
         },
-        tables=(_table(chosen, proofs),),
+        tables=(_table(revisions, proofs),),
         summary=_summary(checks),
     )
 
@@ -101,6 +103,7 @@ def _summary(checks: Sequence[Check]) -> str:
 
 
 @click.argument("range_", metavar="[RANGE]", required=False, type=options.REVISION)
+@options.since_option
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Backends at a time.")
 @click.option(
     "--strict", is_flag=True, help="Irreversible revisions and empty downgrades are errors."

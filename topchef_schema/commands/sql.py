@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from topchef_schema.commands import options
-from topchef_schema.model import Direction, Finding, Plan, Report, Severity, Statement, Step
+from topchef_schema.model import Direction, Finding, Report, Severity, Statement
 
 if TYPE_CHECKING:
     from topchef_schema.model import Recording
@@ -24,58 +24,45 @@ def sql(
     project: Project,
     range_: str | None = None,
     *,
+    since: str | None = None,
     on: Sequence[str] = (),
     down: bool = False,
     strict: bool = False,
 ) -> Report:
     """Return the statements of *range_* for each backend of *on*.
 
-    ``data`` is ``{"scripts": [{"backend", "direction", "sql"}]}``. A revision that could only be
-    written down by running it is an info finding ``depends-on-data``, with *strict* an error.
+    *since* is a git commit: the revisions added since. ``data`` is ``{"scripts": [{"backend",
+    "direction", "sql"}]}``. A revision that could only be written down by running it is an info
+    finding ``depends-on-data``, with *strict* an error.
     """
     from topchef_schema.stages import record, scratch
+    from topchef_schema.stages.plan import scripted
 
-    steps = plan(project, range_, down=down)
-    scripts: list[str] = []
+    steps = scripted(project, range_, since, down=down)
+    scripts: list[dict[str, str]] = []
     statements: list[Statement] = []
     findings: list[Finding] = []
-    for word in on or project.backends[:1]:
+    for word in on or project.backends:
         backend, _ = scratch.resolve(word)
         recording = record.plan(project, steps, backend, on=word)
-        scripts.append(record.script(recording))
+        direction = Direction.DOWN if down else Direction.UP
+        text = record.script(recording)
+        scripts.append({"backend": backend.name, "direction": str(direction), "sql": text})
         statements += recording.statements
         findings += _findings(recording, strict=strict)
     return Report(
         "sql",
         findings=tuple(findings),
         statements=tuple(statements),
-        data={
-            "scripts": [
-                {
-                    "backend": scratch.resolve(word)[0].name,
-                    "direction": str(Direction.DOWN if down else Direction.UP),
-                    "sql": text,
-                }
-                for word, text in zip(on or project.backends[:1], scripts, strict=True)
-            ]
-        },
-        script="\n".join(scripts),
+        data={"scripts": scripts},
+        script=_joined(scripts),
     )
 
 
-def plan(project: Project, range_: str | None, *, down: bool) -> Plan:
-    """Return the steps of *range_*: up, or *down* in reverse."""
-    revisions = project.revisions
-    if down and range_ is not None and ":" in range_:
-        lower, _, upper = range_.partition(":")
-        chosen = revisions.between_either(lower, upper)
-    else:
-        chosen = revisions.between(range_)
-    below = revisions.heads_below(chosen)
-    if down:
-        top = revisions.heads_of(chosen)
-        return Plan(tuple(Step(each, Direction.DOWN) for each in reversed(chosen)), top)
-    return Plan(tuple(Step(each, Direction.UP) for each in chosen), below)
+def _joined(scripts: Sequence[dict[str, str]]) -> str:
+    if len(scripts) == 1:
+        return scripts[0]["sql"]
+    return "\n".join(f"-- === {each['backend']} ===\n{each['sql']}" for each in scripts)
 
 
 def _findings(recording: Recording, *, strict: bool) -> list[Finding]:
@@ -95,6 +82,7 @@ def _findings(recording: Recording, *, strict: bool) -> list[Finding]:
 
 
 @click.argument("range_", metavar="[RANGE]", required=False, type=options.REVISION)
+@options.since_option
 @click.option("--down", is_flag=True, help="The way back.")
 @click.option("--strict", is_flag=True, help="What depends on the data is an error (exit 10).")
 def sql_command(project: Project, *, range_: str | None, **arguments: object) -> Report:
