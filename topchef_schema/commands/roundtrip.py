@@ -43,9 +43,10 @@ def roundtrip(
     """Prove the revisions of *range_* on each backend of *on*, *jobs* at a time.
 
     *since* is a git commit: the revisions added since. One check for each revision and backend.
-    Findings: ``upgrade-fails``, ``downgrade-fails``, ``downgrade-leaves-trace``, ``upgrade-not-repeatable``, ``data-lost`` (errors),
-    ``fails-on-rows`` (warning), ``irreversible`` and ``empty-downgrade`` (info; errors with
-    *strict*). ``data`` is ``{"backends": [{"backend", "version"}], "revisions": [ids]}``.
+    Findings: ``upgrade-fails``, ``downgrade-fails``, ``downgrade-leaves-trace``,
+    ``upgrade-not-repeatable``, ``data-lost`` (errors), ``fails-on-rows`` (warning),
+    ``irreversible`` and ``empty-downgrade`` (info; errors with *strict*). ``data`` is
+    ``{"backends": [{"backend", "version"}], "revisions": [ids]}``.
     """
     from topchef_schema.stages.plan import chosen
     from topchef_schema.stages.prove import prove
