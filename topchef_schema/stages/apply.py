@@ -196,6 +196,8 @@ def migrate(
     `PartialError` for a step that failed, `LockedError`, `HistoryError`, `UnreachableError`.
     """
     seen = observe.database(project)
+    if project.packaged and not all(map(project.revisions.known, seen.heads)):
+        raise _foreign(seen.label)
     if not plan(seen.heads).steps:
         return Applied(seen.label, seen.backend, seen.heads, seen.heads)
     run = _Run(project, plan, history)
@@ -230,11 +232,15 @@ def refuse_foreign(
         return
     snapshot = observe.schema_of(session, target)
     if any(key.startswith("table ") for key in snapshot.objects):
-        raise HistoryError(
-            "no alembic.ini here, and this database is not TopChef's",
-            where=target.label,
-            hint="run topchef-db in the folder of your project, or name its file with -c",
-        )
+        raise _foreign(target.label)
+
+
+def _foreign(label: str) -> HistoryError:
+    return HistoryError(
+        "no alembic.ini here, and this database is not TopChef's",
+        where=label,
+        hint="run topchef-db in the folder of your project, or name its file with -c",
+    )
 
 
 def stamp(
