@@ -62,14 +62,33 @@ def _online(connection: Connection, options: dict[str, Any]) -> None:
 
 def _options(config: Config) -> dict[str, Any]:
     reference = _setting(config, "metadata")
+    metadata = load_object(reference, where="setting metadata") if reference else None
     return {
-        "target_metadata": load_object(reference, where="setting metadata") if reference else None,
+        "target_metadata": _without_convention(metadata),
         "render_item": portable_first(None),
         # SQLite changes a table by copying it; the same operations are ALTER elsewhere.
         "render_as_batch": True,
         "compare_server_default": True,
         "transaction_per_migration": True,
     }
+
+
+def _without_convention(metadata: Any) -> Any:
+    """Return *metadata* without its naming convention; the names that it gave are all there.
+
+    Operations give what has no name one by the convention of ``target_metadata``: what a revision
+    makes would change with the models, and the unnamed constraints of old databases could not be
+    written down at all.
+    """
+    import copy
+
+    from sqlalchemy import MetaData
+
+    if not isinstance(metadata, MetaData):
+        return metadata
+    plain = copy.copy(metadata)
+    plain.naming_convention = MetaData().naming_convention
+    return plain
 
 
 def _url(config: Config) -> str:
