@@ -112,7 +112,7 @@ def _download(work: Path) -> list[Path]:
     known = _run(["apt-cache", "-c", str(settings), "pkgnames", "mysql-server-core"]).split()
     name = newest(known)
     if name is None:
-        raise FetchError("the distribution has no package mysql-server-core")
+        raise FetchError("no mirror of this distribution offers a package mysql-server-core")
     _run([*apt, "-y", "--no-install-recommends", "--download-only", "install", name])
     return sorted((work / "cache/archives").glob("*.deb"))
 

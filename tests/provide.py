@@ -23,7 +23,7 @@ def provide(name: str) -> None:
         try:
             print("fetching MySQL (once; it is kept in the user's cache)", flush=True)
             mysql_server.fetch()
-        except mysql_server.FetchError as error:
+        except (mysql_server.FetchError, OSError) as error:
             raise MissingServerError(f"{error}; help: {advice(name)}") from error
     elif not bootstrap.apt_install(PACKAGES[name]):
         raise MissingServerError(f"it cannot be installed from here; help: {advice(name)}")
