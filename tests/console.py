@@ -24,6 +24,7 @@ VARIABLE = [
     (r"\b\d+\.\d+ s\b", "0.00 s"),
     (r"\b\d+ ms\b", "0 ms"),
     (r'"(seconds|milliseconds)": [\d.]+', r'"\1": 0'),
+    (r'\btime="[\d.]+"', 'time="0"'),
     (r'"version": "[^"]+"', '"version": "0"'),
     (r'"tool_version": "[^"]+"', '"tool_version": "0"'),
     (r"\b[0-9a-f]{64}\b", "SHA256"),

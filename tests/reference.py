@@ -1,4 +1,4 @@
-"""Writes the reference of the commands, ``docs/commands.md``, from the commands themselves."""
+"""Writes the references, of the commands and of their functions, from the commands themselves."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import click
 
+import topchef_schema
 from topchef_schema import cli
 from topchef_schema.commands import options
 
@@ -24,6 +25,28 @@ def of_commands() -> str:
     for name, command in commands().items():
         blocks += [f"## {name}", *_command(command)]
     return BEGIN + "\n" + "\n\n".join(blocks) + "\n"
+
+
+def of_functions() -> str:
+    """Return the generated part of the page on the Python functions."""
+    blocks = []
+    for name in commands():
+        function = getattr(topchef_schema, name)
+        lines = "".join(f"    {each},\n" for each in _arguments(function))
+        blocks += [f"## {name}", f"```python\n{name}(\n{lines}) -> Report\n```"]
+        text = inspect.getdoc(function) or ""
+        blocks += [_prose(paragraph) for paragraph in text.split("\n\n")]
+    return BEGIN + "\n" + "\n\n".join(blocks) + "\n"
+
+
+def _arguments(function: Callable[..., object]) -> Iterator[str]:
+    positional = True
+    for each in inspect.signature(function).parameters.values():
+        if positional and each.kind is each.KEYWORD_ONLY:
+            positional = False
+            yield "*"
+        default = "" if each.default is each.empty else f" = {each.default!r}"
+        yield f"{each.name}: {each.annotation}{default}"
 
 
 def commands() -> dict[str, click.Command]:

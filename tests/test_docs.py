@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,33 +23,43 @@ from tests import console, reference
 from tests.servers import BACKENDS, Servers, variable
 from topchef_schema import cli, errors
 from topchef_schema.backends import all_backends
-from topchef_schema.commands import options
 from topchef_schema.discover import discover
 from topchef_schema.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs"
 README = ROOT / "README.md"
-PAGES = sorted(DOCS.glob("*.md"))
-SHOWN = [README, *PAGES, ROOT / "CONTRIBUTING.md"]
+PAGES = {path.name: path for path in sorted((ROOT / "docs").glob("*.md"))}
+SHOWN = [README, ROOT / "CONTRIBUTING.md", *PAGES.values()]
 COMMANDS = reference.commands()
-LONG_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+GENERATED = {
+    "commands.md": reference.of_commands,
+    "python-api.md": reference.of_functions,
+}
+RULE = re.compile(r"irreversible|[a-z]+(-[a-z]+)+")
+ALEMBIC_AND_CLIENTS = {"--autogenerate", "--batch", "--database", "--file"}
+OURS_ELSEWHERE = {"--help", "--only", "--update"}
 
 
-def page(name: str) -> str:
-    return (DOCS / name).read_text()
+def text_of(name: str) -> str:
+    return PAGES[name].read_text()
 
 
-def rows(text: str, heading: str = "") -> dict[str, str]:
-    """Return the rows of the tables below *heading*: the names in their first cell → the row."""
-    below = text[text.index(heading) + len(heading) :] if heading else text
-    section = re.split(r"^## ", below, flags=re.MULTILINE)[0] if heading else below
+def prose(text: str) -> str:
+    """Return *text* without its blocks and comments."""
+    return re.sub(r"(?ms)^```.*?^```|<!--.*?-->", "", text)
+
+
+def rows(text: str, heading: str | None = None) -> dict[str, str]:
+    """Return the rows of the tables (below *heading*): each name of the first cell → its row."""
+    if heading is not None:
+        text = re.split(r"^## ", text.partition(f"## {heading}\n")[2], flags=re.MULTILINE)[0]
     found = {}
-    for line in section.splitlines():
-        cells = line.split("|")
-        if len(cells) > 3 and not set(cells[1]) <= set(" -"):
-            for name in re.findall(r"`([^`]+)`", cells[1]) or [cells[1].strip()]:
+    for table in re.findall(r"(?m)(?:^\|.*\n)+", text):
+        for line in table.splitlines()[2:]:
+            cell = line.split("|")[1].strip()
+            for name in re.findall(r"`([^`]+)`", cell) or [cell]:
                 found[name] = line
+    assert found, heading
     return found
 
 
@@ -56,187 +67,162 @@ def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-# --- what is there is documented, and what is documented is there ---
-
-
-def test_reference_is_fresh(request: pytest.FixtureRequest) -> None:
-    path = DOCS / "commands.md"
-    written, marker, _ = path.read_text().partition(reference.BEGIN)
+@pytest.mark.parametrize("name", GENERATED)
+def test_reference_is_fresh(name: str, request: pytest.FixtureRequest) -> None:
+    written, marker, _ = text_of(name).partition(reference.BEGIN)
     assert marker, f"the line {reference.BEGIN.strip()} is missing"
-    fresh = written + reference.of_commands()
+    fresh = written + GENERATED[name]()
     if request.config.option.update:
-        path.write_text(fresh)
-    assert path.read_text() == fresh, "help: pytest tests/test_docs.py --update"
+        PAGES[name].write_text(fresh)
+    assert text_of(name) == fresh, "help: pytest tests/test_docs.py --update"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_command_explains_itself_and_every_option(name: str) -> None:
+def test_help_explains_the_command_and_every_option(name: str) -> None:
     command = COMMANDS[name]
-    context = click.Context(command, info_name=name)
-    short = command.get_short_help_str(limit=63)
-    assert short
-    assert not short.endswith("..."), "the list of commands has no room for it"
-    for each in command.params:
-        if isinstance(each, click.Option):
-            assert each.help, each.name
-    text = command.get_help(context)
-    assert f"topchef-db {name}" in text, "it has no examples"
-    assert all(len(line) <= 80 for line in text.splitlines())
+    assert not command.get_short_help_str(limit=63).endswith("..."), "too long for the list"
+    assert f"topchef-db {name}" in (command.epilog or ""), "it has no example"
+    unexplained = [
+        each.name for each in command.params if isinstance(each, click.Option) and not each.help
+    ]
+    assert not unexplained
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_of_the_help_can_be_typed(name: str) -> None:
+    examples = re.findall(r"topchef-db .*", COMMANDS[name].epilog or "")
+    for call in examples:
+        read_by_click(call)
 
 
 @pytest.mark.parametrize("path", SHOWN, ids=named)
-def test_calls_that_are_shown_can_be_made(path: Path) -> None:
+def test_calls_that_are_shown_can_be_typed(path: Path) -> None:
     for call in calls(path.read_text()):
-        parsed(call)
+        read_by_click(call)
 
 
 @pytest.mark.parametrize("call", ["topchef-db plan", "topchef-db status --chek"])
-def test_wrong_call_would_be_noticed(call: str) -> None:
-    page_with_it = f"# Page\n\n```sh\n{call}\n```\n"
-    with pytest.raises(click.UsageError):
-        parsed(*calls(page_with_it))
+def test_call_that_cannot_be_typed_is_noticed(call: str) -> None:
+    for text in (f"```sh\n{call}\n```\n", f"Do `{call}`."):
+        (found,) = calls(text)
+        with pytest.raises(click.UsageError):
+            read_by_click(found)
 
 
 def calls(text: str) -> Iterator[str]:
-    """Yield the calls of topchef-db in the examples of a page, and in its sentences."""
+    """Yield the calls of topchef-db in sentences and examples; those of console blocks are run."""
+    yield from re.findall(r"`(topchef-db [^`]+)`", prose(text))
     for fence in console.fences(text):
-        if fence.language in ("console", "sh"):
-            joined = "\n".join(fence.lines).replace("\\\n", " ")
-            for line in joined.splitlines():
-                if fence.language == "sh" or line.startswith("$ "):
-                    yield from re.findall(r"topchef-db [^|>&;]*", line)
-    for code in re.findall(r"`(topchef-db [^`]+)`", re.sub(r"(?ms)^```.*?^```", "", text)):
-        yield code
+        if fence.language == "sh":
+            for line in "\n".join(fence.lines).replace("\\\n", " ").splitlines():
+                yield from re.findall(r"topchef-db [^|>&;#]*", line)
 
 
-def parsed(call: str) -> None:
-    """Let click read the words of *call*; what stands for a value is one."""
-    words = shlex.split(call)[1:]
-    if "COMMAND" in words:
-        return
+def read_by_click(call: str) -> None:
+    """Let click read the words of *call*, and do nothing; raises `click.UsageError`."""
+    words = [each for each in shlex.split(call)[1:] if each != "[-c"]
     with click.Context(cli.program, info_name="topchef-db") as context:
-        cli.program.parse_args(context, words)
-        name, command, rest = cli.program.resolve_command(
-            context, [*context._protected_args, *context.args]
-        )
+        context.obj = {}
+        rest = cli.program.make_parser(context).parse_args(words)[1]
+        if not rest or rest[0] == "COMMAND":
+            return
+        name, command, arguments = cli.program.resolve_command(context, rest)
         assert command is not None
-        if not rest and re.fullmatch(r"topchef-db [a-z]+", call):
-            return  # a sentence that names the command
-        marked = [options._MARK + each if re.match(r"-\d", each) else each for each in rest]
-        with click.Context(command, info_name=name, parent=context) as inner:
-            click.Command.parse_args(command, inner, marked)
+        if arguments or command.name not in ("downgrade", "show", "stamp", "init"):
+            needs_message = name == "revision" and not arguments
+            if not needs_message:
+                command.make_context(name, arguments, parent=context)
 
 
-def test_no_page_knows_an_option_that_is_not_there() -> None:
-    known = {name for command in COMMANDS.values() for each in command.params for name in each.opts}
-    known |= {
-        name for command in COMMANDS.values() for p in command.params for name in p.secondary_opts
-    }
-    known |= {name for each in cli.program.params for name in each.opts} | {"--help"}
-    known |= {"--batch", "--database", "--file", "--autogenerate"}  # of others, who are named there
-    for path in (README, *PAGES):
-        text = re.sub(r"(?ms)^```.*?^```", "", path.read_text())
-        unknown = set(LONG_OPTION.findall(text)) - known
-        if path == README:
-            unknown -= {"--only"}
-        assert not unknown, named(path)
+@pytest.mark.parametrize("path", SHOWN, ids=named)
+def test_no_page_knows_an_option_that_is_not_there(path: Path) -> None:
+    params = [each for command in COMMANDS.values() for each in command.params]
+    known = {name for each in params for name in (*each.opts, *each.secondary_opts)}
+    if path.name == "CONTRIBUTING.md":
+        pytest.skip("it is about other programs")
+    found = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", prose(path.read_text())))
+    assert found <= known | ALEMBIC_AND_CLIENTS | OURS_ELSEWHERE
 
 
 def test_settings() -> None:
     keys = {each.name for each in dataclasses.fields(Settings)} - {"commands"}
-    assert set(rows(page("settings.md"), "## Keys\n")) - {"key"} == keys | {"module:attribute"} - {
-        "module:attribute"
-    }
+    assert set(rows(text_of("settings.md"), "Keys")) == keys
 
 
 def test_environment_variables() -> None:
     sources = "\n".join(path.read_text() for path in (ROOT / "topchef_schema").rglob("*.py"))
     read = set(re.findall(r"TOPCHEF_[A-Z]+_[A-Z]+", sources))
     read |= {variable(name) for name in BACKENDS if name != "sqlite"}
-    documented = rows(page("settings.md"), "## Environment variables\n")
-    assert set(documented) - {"variable"} == read
+    assert set(rows(text_of("settings.md"), "Environment variables")) == read
 
 
 def test_exit_codes() -> None:
-    table = rows(page("exit-codes.md"))
-    codes = {int(code) for code in table if code.isdigit()}
-    assert codes == {0, 1, 10, *(kind.exit_code for kind in failures())}
-    for kind in failures():
+    kinds = failures(errors.TopchefError)
+    table = rows(text_of("exit-codes.md"))
+    assert {int(code) for code in table} == {0, 1, 10, *(kind.exit_code for kind in kinds)}
+    for kind in kinds:
         assert f"| `{kind.__name__}` |" in table[str(kind.exit_code)]
-    names = set(re.findall(r"`(\w+Error)`", page("exit-codes.md")))
-    assert names == {kind.__name__ for kind in failures()}
+    names = set(re.findall(r"\w+Error\b", text_of("exit-codes.md")))
+    assert names == {kind.__name__ for kind in kinds}
+    for code in table:
+        assert re.search(rf"(?m)^\|[\d, ]*\b{code}\b", README.read_text()), code
 
 
-def failures() -> list[type[errors.TopchefError]]:
-    found = [
-        each
-        for each in vars(errors).values()
-        if isinstance(each, type) and issubclass(each, errors.TopchefError)
-    ]
-    found.remove(errors.TopchefError)
-    return found
+def failures(kind: type[errors.TopchefError]) -> list[type[errors.TopchefError]]:
+    """Return all classes below *kind*."""
+    return [each for child in kind.__subclasses__() for each in (child, *failures(child))]
 
 
 def test_formats() -> None:
-    table = rows(page("formats.md"))
     formats = discover("topchef_schema.formats", "FORMAT")
-    assert set(table) - {"format"} == set(formats)
+    table = rows(text_of("formats.md"))
+    assert set(table) == set(formats)
     for name in formats:
-        takers = {
-            command
-            for command, each in COMMANDS.items()
-            if name in next(p.type.choices for p in each.params if p.name == "format_")  # type: ignore[attr-defined]
-        }
-        cell = table[name].split("|")[3].strip()
+        cell = table[name].split("|")[3]
         said = set(re.findall(r"`(\S+)`", cell))
-        if cell.startswith("all"):
-            said = set(COMMANDS) - said
-        assert said == takers, name
+        takers = {command for command in COMMANDS if name in choices(command)}
+        assert takers == (set(COMMANDS) - said if cell.startswith(" all") else said)
+
+
+def choices(command: str) -> tuple[str, ...]:
+    option = next(each for each in COMMANDS[command].params if each.name == "format_")
+    assert isinstance(option.type, click.Choice)
+    return tuple(option.type.choices)
 
 
 def test_backends() -> None:
-    table = rows(page("backends.md").partition("## ")[0])
-    assert set(table) - {"backend"} == set(all_backends())
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
-        "optional-dependencies"
-    ]
-    for name in set(extras) & set(all_backends()):
+    table = rows(text_of("backends.md").partition("## ")[0])
+    assert set(table) == set(all_backends())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for name in project["optional-dependencies"].keys() & all_backends().keys():
         assert f"| `{name}` (" in table[name]
 
 
 def test_findings() -> None:
-    text = page("roundtrip.md")
-    documented = set(rows(text, "## Findings\n")) - {"finding"}
-    assert documented | {"pending-revisions", "depends-on-data"} == rules_in_code()
-    assert {"`pending-revisions`", "`depends-on-data`"} <= set(re.findall(r"`[a-z-]+`", text))
+    text = text_of("roundtrip.md")
+    mentioned = set(re.findall(r"`([a-z]+-[a-z-]+)`", text)) | set(rows(text, "Findings"))
+    rules = set(rules_in_code())
+    assert set(rows(text, "Findings")) <= rules
+    assert rules <= mentioned
 
 
-def rules_in_code() -> set[str]:
-    """Return the words that are put into findings, wherever they stand."""
-    words = set()
+def rules_in_code() -> Iterator[str]:
+    """Yield the words that are given to whatever makes a finding."""
+    makers = {"Finding", "finding", "_note", "_fails", "_same"}
     for room in ("stages", "commands"):
         for path in (ROOT / "topchef_schema" / room).glob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    words |= set(
-                        re.fullmatch(r"[a-z]+(-[a-z]+)+", node.value) and [node.value] or []
-                    )
-    return words - {"column-order", "rev-parse"}
+                if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in makers:
+                    given = [*node.args, *(each.value for each in node.keywords)]
+                    texts = [str(each.value) for each in given if isinstance(each, ast.Constant)]
+                    yield from (each for each in texts if RULE.fullmatch(each))
 
 
 def test_every_command_has_an_example_of_its_json() -> None:
-    shown = re.findall(r"^\$ topchef-db (\S+) .*--format json", page("json.md"), re.MULTILINE)
-    headings = re.findall(r"^## (\S+)$", page("json.md"), re.MULTILINE)
-    assert sorted(shown) == sorted(headings) == sorted(COMMANDS)
-
-
-def test_every_command_is_a_function_that_is_documented() -> None:
-    text = page("python-api.md")
-    for name in COMMANDS:
-        assert f"## {name}\n" in text
-
-
-# --- what is shown is run ---
+    text = text_of("json.md")
+    shown = re.findall(r"^\$ topchef-db (\S+) .*--format json", text, re.MULTILINE)
+    assert sorted(shown) == sorted(re.findall(r"^## (\S+)$", text, re.MULTILINE))
+    assert sorted(shown) == sorted(COMMANDS)
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +234,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "HOME": str(tmp_path_factory.mktemp("home")),
         "LOGNAME": "deploy",
         "LC_ALL": "C.UTF-8",
-        "COLUMNS": "80",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 
@@ -256,10 +241,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def compared(
     path: Path, folder: Path, environment: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
-    """Run the console blocks of a page in *folder*; fail, or correct it, where they differ."""
+    """Run the console blocks of a page in *folder*; correct the page, or fail, if they differ."""
     text = path.read_text()
     servers: Servers = request.getfixturevalue("servers")
-    for name in re.findall(r"postgresql|mariadb|mysql", "\n".join(shown_commands(text, folder))):
+    for name in sorted(needed(text, folder)):
         url = servers[name].url.render_as_string(hide_password=False)
         environment = environment | {variable(name): url}
     fresh = console.corrected(text, console.run(text, folder, environment))
@@ -268,21 +253,72 @@ def compared(
     assert path.read_text() == fresh, "help: pytest tests/test_docs.py --update, and read the diff"
 
 
-def shown_commands(text: str, folder: Path) -> list[str]:
-    """Return what a page tells to type, and the settings it works with."""
-    typed = [each.text for each in console.steps(text) if isinstance(each, console.Command)]
-    runs_default = any(re.search(r"roundtrip|revision -m", each) for each in typed)
-    return [*typed, *([(folder / "alembic.ini").read_text()] if runs_default else [])]
+def needed(text: str, folder: Path) -> set[str]:
+    """Return the backends on whose servers the commands of a page make scratch databases."""
+    found: set[str] = set()
+    for step in console.steps(text):
+        if isinstance(step, console.Command) and re.search(r" (roundtrip|revision) ?", step.text):
+            settings = "" if " --on " in step.text else (folder / "alembic.ini").read_text()
+            found |= set(re.findall(r"postgresql|mariadb|mysql", step.text + settings))
+    return found
 
 
-RUN = [path for path in PAGES if "```console" in path.read_text()]
+RUN = [path for path in PAGES.values() if "```console" in path.read_text()]
 
 
 @pytest.mark.parametrize("path", RUN, ids=named)
-def test_console_blocks_of_the_docs(
+def test_console_blocks(
     path: Path, tmp_path: Path, environment: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
-    project = tmp_path / "bookshop"
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "tests" / "projects" / "bookshop", project, ignore=ignored)
+    project = copied("tests/projects/bookshop", tmp_path / "bookshop")
     compared(path, project, environment, request)
+
+
+def test_console_blocks_of_the_readme(
+    tmp_path: Path, environment: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    copied("alembic", tmp_path / "alembic")
+    shutil.copy(ROOT / "alembic.ini", tmp_path)
+    compared(README, tmp_path, environment, request)
+
+
+@pytest.mark.whole_run
+def test_first_command_of_the_readme(tmp_path: Path, environment: dict[str, str]) -> None:
+    """The second one runs this test; what they fetch from the network is there already."""
+    commands = [fence.content for fence in console.fences(README.read_text())]
+    (first,) = [each for each in commands if "python3 bootstrap.py" in each]
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in ("bootstrap.py", "pyproject.toml", "README.md", "LICENSE", "alembic.ini"):
+        shutil.copy(ROOT / name, checkout)
+    for name in ("alembic", "topchef_schema"):
+        copied(name, checkout / name)
+    share_packages(checkout / ".venv")
+    offline = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}  # pip's own way to say yes
+    done = subprocess.run(
+        ["bash", "-ec", first],
+        cwd=checkout,
+        env=environment | offline,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\b\d+ revisions done; now at \w+", done.stdout), done.stdout
+    assert re.search(r"^\d+ clean$", done.stdout, re.MULTILINE), done.stdout
+    assert (checkout / "topchef.db").exists()
+
+
+def copied(name: str, to: Path) -> Path:
+    shutil.copytree(ROOT / name, to, ignore=shutil.ignore_patterns("__pycache__"))
+    return to
+
+
+def share_packages(folder: Path) -> None:
+    """Make an environment that has the packages of this one, but for the project itself."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    ours = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    (site_packages,) = folder.glob("lib/python3*/site-packages")
+    (site_packages / "dependencies.pth").write_text("\n".join(dict.fromkeys(ours)) + "\n")
