@@ -1,8 +1,8 @@
 """A second process for tests of locks and leftovers; waits after its one act until it is ended.
 
 Reads ``ACT BACKEND URL`` from its standard input, because a URL holds a password, and prints one
-line when it has done it: ``hold`` holds the migration lock ``key``, ``make`` makes a scratch
-database and prints its name and URL.
+line when it has done it: ``hold`` holds the migration lock, ``sleep`` lets PostgreSQL sleep for
+three seconds meanwhile, ``make`` makes a scratch database and prints its name and URL.
 """
 
 from __future__ import annotations
@@ -52,12 +52,14 @@ def main() -> None:
 
     act, name, text = sys.stdin.readline().split()
     backend, url = named(name), make_url(text)
-    if act == "hold":
+    if act in ("hold", "sleep"):
         with (
             create_engine(url, poolclass=NullPool).connect() as connection,
             backend.lock(connection, KEY, timeout=10),
         ):
             print("held", flush=True)
+            if act == "sleep":
+                connection.exec_driver_sql("SELECT pg_sleep(3)")
             sys.stdin.read()
     elif act == "make":
         server = backend.server(url)

@@ -108,6 +108,16 @@ def two(connect: Connect, url: sa.URL) -> Iterator[tuple[sa.Connection, sa.Conne
         yield one, other
 
 
+def until(connection: sa.Connection, question: str, *, found: bool) -> None:
+    """Ask, each time in a new transaction, until there is an answer, or none."""
+    deadline = time.monotonic() + 10
+    while bool(connection.exec_driver_sql(question).all()) is not found:
+        assert time.monotonic() < deadline, question
+        connection.commit()
+        time.sleep(0.05)
+    connection.commit()
+
+
 def test_waits_and_lost_connections_are_told_apart(
     backend_name: str, scratch: ScratchDatabase, connect: Connect
 ) -> None:
@@ -121,11 +131,7 @@ def test_waits_and_lost_connections_are_told_apart(
         other.rollback()
         pid = other.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         one.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
-        deadline = time.monotonic() + 5
-        while one.exec_driver_sql(f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}").all():
-            assert time.monotonic() < deadline
-            one.commit()  # the view shows one picture per transaction
-            time.sleep(0.05)
+        until(one, f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}", found=False)
         with pytest.raises(sa.exc.DBAPIError) as caught:
             other.exec_driver_sql("SELECT 1")
         assert BACKEND.failure(caught.value) is Failure.CONNECTION_LOST
@@ -139,6 +145,35 @@ def test_the_holder_of_the_lock_is_named_by_its_process(
         with pytest.raises(LockedError) as caught, BACKEND.lock(connection, KEY, timeout=0):
             pytest.fail("two hold the lock")
         assert f"topchef-db pid {process.pid} on " in caught.value.message
+
+
+def test_a_statement_that_outlives_its_killed_client_is_waited_for(
+    backend_name: str, scratch: ScratchDatabase, connect: Connect
+) -> None:
+    sleeping = "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3)'"
+    with two(connect, scratch.url) as (one, watcher):
+        name = one.exec_driver_sql("SHOW application_name").scalar_one()
+        one.rollback()
+        with other_process("sleep", "postgresql", scratch.url) as (process, _):
+            until(watcher, sleeping, found=True)
+            process.kill()
+            process.wait()
+        # The server has to see that the other session, which held the lock, is gone.
+        until(
+            watcher,
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database())",
+            found=False,
+        )
+        with pytest.raises(LockedError) as caught, BACKEND.lock(one, KEY, timeout=0):
+            pytest.fail("a statement of the killed process is running")
+        assert "earlier run" in caught.value.message
+        with BACKEND.lock(one, KEY, timeout=20):
+            watcher.rollback()
+            assert watcher.exec_driver_sql(sleeping + " AND state = 'active'").all() == []
+            assert one.exec_driver_sql("SHOW application_name").scalar_one() != name
+            one.rollback()
+        assert one.exec_driver_sql("SHOW application_name").scalar_one() == name
 
 
 def test_the_lock_does_not_hold_up_a_concurrent_index(

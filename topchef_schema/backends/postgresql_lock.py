@@ -8,6 +8,7 @@ So the session is in autocommit mode, and asks again and again instead of waitin
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,13 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 """
 
 
+ORPHANS = """
+SELECT string_agg(a.pid::text, ', ') FROM pg_catalog.pg_stat_activity a
+WHERE a.datname = current_database() AND a.application_name = '{mark}' AND a.pid <> {mine}
+  AND a.state IS DISTINCT FROM 'idle'
+"""
+
+
 def number_of(*names: str) -> int:
     """Return the number of the advisory lock called *names*: 64 bits, as the server wants them."""
     digest = hashlib.sha256("\0".join(("topchef-db", *names)).encode()).digest()
@@ -46,18 +54,69 @@ def held(connection: Connection, key: str, timeout: float) -> Iterator[None]:
     with passing_transaction(connection):
         database = str(connection.exec_driver_sql("SELECT current_database()").scalar_one())
     number = number_of(database, key)
+    bits = number & (2**64 - 1)
+    deadline = time.monotonic() + timeout
     with _session(connection, where) as session:
         _refuse_pooled(connection, session, where)
         question = f"SELECT pg_catalog.pg_try_advisory_lock({number})"
         if not any(session.value(question) for _ in attempts(timeout)):
-            bits = number & (2**64 - 1)
             holder = session.value(HOLDER.format(high=bits >> 32, low=bits & (2**32 - 1)))
             raise LockedError(
                 f"another migrator holds the lock: {holder or 'a session that has just ended'}",
                 where=where,
                 hint="wait until it is done, or allow a longer wait",
             )
+        mark = f"topchef-db {bits:016x}"
+        _wait_for_orphans(connection, session, mark, deadline)
+        with _marked(connection, mark):
+            yield
+
+
+def _wait_for_orphans(
+    connection: Connection, session: _Session, mark: str, deadline: float
+) -> None:
+    """Wait until no statement of an earlier holder of the lock is running.
+
+    The server ends a statement whose client was killed only when it is done, long after that
+    client's other session, and with it the lock, is gone.
+    """
+    with passing_transaction(connection):
+        mine = connection.exec_driver_sql("SELECT pg_catalog.pg_backend_pid()").scalar_one()
+    orphans = None
+    for _ in attempts(max(0.0, deadline - time.monotonic())):
+        orphans = session.value(ORPHANS.format(mark=mark, mine=mine))
+        if not orphans:
+            return
+    raise LockedError(
+        f"a statement of an earlier run is still running, in server process {orphans}",
+        where=safe_label(connection.engine.url),
+        hint="wait until it is done, or end it: SELECT pg_terminate_backend(number)",
+    )
+
+
+@contextmanager
+def _marked(connection: Connection, mark: str) -> Iterator[None]:
+    """Let *connection*'s session be known as one that works under the lock."""
+    with passing_transaction(connection):
+        before = connection.exec_driver_sql("SHOW application_name").scalar_one()
+    _call(connection, mark)
+    try:
         yield
+    finally:
+        # The name goes with the session where nothing can be sent any more.
+        with suppress(Exception):
+            if not connection.closed and not connection.in_transaction():
+                _call(connection, str(before))
+
+
+def _call(connection: Connection, name: str) -> None:
+    from sqlalchemy import text
+
+    inside = connection.in_transaction()
+    question = text("SELECT pg_catalog.set_config('application_name', :name, false)")
+    connection.execute(question, {"name": name})
+    if not inside:
+        connection.commit()
 
 
 class _Session:
