@@ -13,7 +13,7 @@ import click
 
 from topchef_schema.commands import options
 from topchef_schema.errors import UsageError
-from topchef_schema.model import Report
+from topchef_schema.model import Report, visible
 
 if TYPE_CHECKING:
     from topchef_schema.project import Project
@@ -59,9 +59,9 @@ def _ask(project: Project, revision: str) -> None:
 
     seen = observe.database(project)
     steps = project.revisions.downgrade(revision, seen.heads)
-    for step in steps:
-        click.echo(f"  {step}", err=True)
-    if len(steps) and not click.confirm(f"Take {seen.label} down by {len(steps)}?", err=True):
+    listed = "".join(f"  {visible(str(step))}\n" for step in steps)
+    question = f"{listed}Take {seen.label} down by {len(steps)}?"
+    if len(steps) and not click.confirm(question, err=True):
         raise UsageError("not confirmed", where="the terminal", hint="answer y, or give --yes")
 
 

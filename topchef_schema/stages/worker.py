@@ -22,7 +22,7 @@ from topchef_schema.errors import TopchefError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_MAIN = "from topchef_schema.stages.worker import serve; serve()"
+_MAIN = "from topchef_schema.stages.worker import serve; raise SystemExit(serve())"
 
 
 class WorkerError(RuntimeError):
@@ -63,8 +63,8 @@ def in_worker(function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs
     return result
 
 
-def serve() -> None:
-    """Answer the request on stdin into the file named by the first argument."""
+def serve() -> int:
+    """Answer the request on stdin into the file named by the first argument; return the code."""
     try:
         level, function, arguments, keywords = pickle.loads(sys.stdin.buffer.read())
         _log_to_stderr(level)
@@ -73,13 +73,14 @@ def serve() -> None:
     except TopchefError as error:
         content = pickle.dumps(("error", error))
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
     except Exception:
         content = pickle.dumps(("bug", traceback.format_exc()))
     path = Path(sys.argv[1])
     partial = path.with_suffix(".partial")
     partial.write_bytes(content)
     partial.replace(path)
+    return 0
 
 
 def _log_to_stderr(level: int) -> None:
