@@ -2,66 +2,204 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
+    from alembic.operations.ops import AlterColumnOp, MigrateOperation
 
     from topchef_schema.bridge.session import Session
+
+Columns = Collection[tuple[str | None, str, str]]
+"""Schema, table and column, each."""
+
+_MARK = re.compile(r"\bREFLECTED_TYPE_\d+\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call of ``op`` as Python text; *within* is the ``with`` line of the batch it is in.
+
+    A type that was read from the database says the same thing in the words of each: it stands in
+    *reflected*, and `mark` of its position in *text*.
+    """
+
+    text: str
+    within: str | None = None
+    reflected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """The operations for one backend, as Python text, one string each, and what they import."""
+    """The operations for one backend, and the import lines they need."""
 
-    upgrades: tuple[str, ...]
-    downgrades: tuple[str, ...]
+    upgrades: tuple[Operation, ...]
+    downgrades: tuple[Operation, ...]
     imports: frozenset[str]
 
 
-def generate(session: Session) -> Generated:
-    """Compare the metadata of env.py with the database of *session*, which must be at heads."""
+def mark(position: int) -> str:
+    """Return the name that stands in an operation's text for its reflected type."""
+    return f"REFLECTED_TYPE_{position}"
+
+
+def generate(session: Session, *, other_types: Columns = ()) -> Generated:
+    """Compare the metadata of env.py with the database of *session*, which must be at heads.
+
+    *other_types* are columns whose types are known to differ, also where Alembic sees none.
+    """
     from alembic.autogenerate import compare
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations import ops
 
-    context = AutogenContext(session.context)
+    migration = session.context
+    rendered = _Rendering(migration.opts.get("render_item"))
+    context = AutogenContext(migration, opts={**migration.opts, "render_item": rendered.item})
     script = ops.MigrationScript(
         rev_id="",
         message="",
         upgrade_ops=ops.UpgradeOps([]),
         downgrade_ops=ops.DowngradeOps([]),
     )
-    compare._populate_migration_script(context, script)
-    hook = session.context.opts.get("process_revision_directives")
+    chosen = migration._user_compare_type
+    migration._user_compare_type = _knowing(chosen, other_types)
+    try:
+        compare._populate_migration_script(context, script)
+    finally:
+        migration._user_compare_type = chosen
+    hook = migration.opts.get("process_revision_directives")
     directives = [script]
     if hook is not None:
-        hook(session.context, session.heads(), directives)
+        hook(migration, session.heads(), directives)
     if not directives:
         # The documented way for a hook to say: no revision is wanted.
         return Generated((), (), frozenset())
     return Generated(
-        upgrades=_rendered(context, directives[0].upgrade_ops_list),
-        downgrades=_rendered(context, directives[0].downgrade_ops_list),
+        upgrades=rendered.operations(context, directives[0].upgrade_ops_list),
+        downgrades=rendered.operations(context, directives[0].downgrade_ops_list),
         imports=frozenset(context.imports),
     )
 
 
-def _rendered(context: AutogenContext, containers: list[Any]) -> tuple[str, ...]:
-    from alembic.autogenerate.render import _render_cmd_body
-    from alembic.operations import ops
+def _knowing(chosen: Any, other_types: Columns) -> Any:
+    """Return a ``compare_type`` that is *chosen*, but knows of *other_types*."""
+    if chosen is False or not other_types:
+        return chosen
 
-    rendered = []
-    for container in containers:
-        for operation in container.ops:
-            text = _render_cmd_body(ops.UpgradeOps([operation]), context)
-            lines = [line for line in text.splitlines() if not line.startswith("# ###")]
-            body = "\n".join(lines).strip()
-            if body and body != "pass":
-                rendered.append(body)
-    return tuple(rendered)
+    def differs(context: Any, inspected: Any, column: Any, *types: Any) -> bool | None:
+        said = chosen(context, inspected, column, *types) if callable(chosen) else None
+        if said is None and (column.table.schema, column.table.name, column.name) in other_types:
+            return True
+        return said if said is None else bool(said)
+
+    return differs
+
+
+class _Rendering:
+    """Writes operations, keeping apart the types that were read from the database."""
+
+    def __init__(self, project_hook: Callable[[str, Any, Any], Any] | None) -> None:
+        self._project_hook = project_hook
+        self._reflected: dict[int, Any] = {}
+        self._written: dict[str, str] = {}
+
+    def operations(self, context: AutogenContext, containers: list[Any]) -> tuple[Operation, ...]:
+        """Return the operations of *containers*, one by one also where they are in a batch."""
+        found: list[Operation] = []
+        for container in containers:
+            for operation in container.ops:
+                found += self._sorted(context, operation)
+        return tuple(found)
+
+    def item(self, kind: str, item: Any, context: Any) -> Any:
+        """Do what a ``render_item`` does."""
+        if kind == "type" and id(item) in self._reflected:
+            from alembic.autogenerate.render import _repr_type
+
+            del self._reflected[id(item)]
+            name = mark(len(self._written))
+            self._written[name] = _repr_type(item, context)
+            return name
+        hook = self._project_hook
+        return hook(kind, item, context) if hook is not None else False
+
+    def _sorted(self, context: AutogenContext, operation: MigrateOperation) -> Iterator[Operation]:
+        """Write an operation; those on foreign keys by name, where Alembic's order is a set's."""
+        from alembic.operations import ops
+
+        if not isinstance(operation, ops.ModifyTableOps):
+            yield from self._rendered(context, operation)
+            return
+        keys = (ops.DropConstraintOp, ops.CreateForeignKeyOp)
+        for kind, run in groupby(operation.ops, key=type):
+            found = [
+                each
+                for one in run
+                for each in self._rendered(
+                    context,
+                    ops.ModifyTableOps(operation.table_name, [one], schema=operation.schema),
+                )
+            ]
+            yield from sorted(found, key=str) if kind in keys else found
+
+    def _rendered(self, context: AutogenContext, operation: MigrateOperation) -> list[Operation]:
+        from alembic.autogenerate.render import _render_cmd_body
+        from alembic.operations import ops
+
+        for each in getattr(operation, "ops", ()):
+            if isinstance(each, ops.AlterColumnOp):
+                self._prepare(each, context.metadata)
+        self._written.clear()
+        text = _render_cmd_body(ops.UpgradeOps([operation]), context)
+        lines = [line for line in text.splitlines() if line and not line.startswith("# ###")]
+        if lines in ([], ["pass"]):
+            return []
+        if lines[0].startswith("with "):
+            body = "\n".join(line.removeprefix("    ") for line in lines[1:])
+            return [self._operation(body, lines[0].replace(", schema=None", ""))]
+        return [self._operation("\n".join(lines), None)]
+
+    def _operation(self, text: str, within: str | None) -> Operation:
+        found = list(dict.fromkeys(_MARK.findall(text)))
+        numbered = _MARK.sub(lambda match: mark(found.index(match[0])), text)
+        return Operation(numbered, within, tuple(self._written[name] for name in found))
+
+    def _prepare(self, operation: AlterColumnOp, metadata: Any) -> None:
+        """Say what stays as the model says it, and note which type the database has said.
+
+        The type and default that stay are needed by databases that can only restate a column as
+        a whole; they are the same on both sides, and the model's words are the same everywhere.
+        """
+        if operation.modify_type is not None:
+            # The model's type may be unhashable or shared; only the reflected one is one of a kind.
+            column = _column(operation, metadata)
+            for type_ in (operation.existing_type, operation.modify_type):
+                if column is None or type_ is not column.type:
+                    self._reflected[id(type_)] = type_
+            return
+        column = _column(operation, metadata)
+        if column is None:
+            return
+        operation.existing_type = column.type
+        if operation.modify_server_default is False and operation.existing_server_default:
+            operation.existing_server_default = column.server_default
+
+
+def _column(operation: AlterColumnOp, metadata: Any) -> Any:
+    """Return the model's column that *operation* is about."""
+    collections = metadata if isinstance(metadata, list | tuple) else [metadata]
+    key = ".".join(filter(None, (operation.schema, operation.table_name)))
+    for each in collections:
+        table = each.tables.get(key) if each is not None else None
+        if table is not None:
+            for column in table.columns:
+                if column.name == operation.column_name:
+                    return column
+    return None
 
 
 def portable_first(

@@ -7,7 +7,7 @@ is guarded by the dialect's name. With --empty it is a file to fill in by hand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -15,10 +15,11 @@ import click
 from topchef_schema.commands import options
 from topchef_schema.commands.listing import plain
 from topchef_schema.errors import HistoryError
-from topchef_schema.model import Report
+from topchef_schema.model import Finding, Report, Severity
 
 if TYPE_CHECKING:
     from topchef_schema.project import Project
+    from topchef_schema.stages.compare import Lack
 
 
 def revision(
@@ -36,10 +37,12 @@ def revision(
 ) -> Report:
     """Write a revision; ``data`` is ``{"revisions": [the new one, or none]}``.
 
-    Where models and revisions agree on every backend of *on* no file is written. Raises
-    `HistoryError` where there are several heads and *head* names none of them.
+    Where no operation brings the revisions nearer to the models, on any backend of *on*, no file
+    is written. What the models make otherwise all the same is a ``models-differ`` finding each,
+    a warning. Raises `HistoryError` where there are several heads and *head* names none of them.
     """
     from topchef_schema.bridge.writing import write_revision
+    from topchef_schema.stages import compare
 
     if head == "head" and len(project.revisions.heads) > 1:
         raise HistoryError(
@@ -49,14 +52,10 @@ def revision(
         )
     bodies = ("pass", "pass", "")
     if not empty:
-        bodies = _generated(project, on)
+        lacking = compare.lacking(project, on or project.backends)
+        bodies = _bodies(lacking)
         if bodies[0] == "pass":
-            return Report(
-                "revision",
-                data={"revisions": []},
-                summary="models and revisions agree; nothing was written (--empty writes a file "
-                "all the same)",
-            )
+            return _nothing_to_write(lacking)
     written = write_revision(
         project.environment,
         project.revisions,
@@ -78,18 +77,41 @@ def revision(
     )
 
 
-def _generated(project: Project, on: Sequence[str]) -> tuple[str, str, str]:
+def _bodies(lacking: Mapping[str, Lack]) -> tuple[str, str, str]:
     """Return the bodies of upgrade and downgrade, and the import lines."""
-    from topchef_schema.stages import compare
+    from topchef_schema.stages.function_body import merged
+    from topchef_schema.stages.layout import imports
 
-    found = compare.generated(project, on or project.backends)
-    imports: set[str] = set()
-    for each in found.values():
-        imports |= each.imports
+    found = {backend: each.operations for backend, each in lacking.items()}
     return (
-        compare.merged({backend: each.upgrades for backend, each in found.items()}),
-        compare.merged({backend: each.downgrades for backend, each in found.items()}),
-        "\n".join(sorted(imports)),
+        merged({backend: each.upgrades for backend, each in found.items()}),
+        merged({backend: each.downgrades for backend, each in found.items()}),
+        imports({line for each in found.values() for line in each.imports}),
+    )
+
+
+def _nothing_to_write(lacking: Mapping[str, Lack]) -> Report:
+    findings = tuple(
+        Finding(
+            rule="models-differ",
+            severity=Severity.WARNING,
+            message="is made otherwise by the models, and Alembic has no operation for that",
+            help="write it by hand: topchef-db revision --empty",
+            backend=backend,
+            object=change.key,
+            before=change.before,
+            after=change.after,
+        )
+        for backend, each in lacking.items()
+        for change in each.changes
+    )
+    return Report(
+        "revision",
+        data={"revisions": []},
+        findings=findings,
+        summary="nothing was written"
+        if findings
+        else "models and revisions agree; nothing was written (--empty writes a file all the same)",
     )
 
 

@@ -3,39 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
 from topchef_schema.errors import MigrationError, UsageError
 from topchef_schema.project import Project
 from topchef_schema.stages import scratch
+from topchef_schema.stages.as_modelled import differences
 from topchef_schema.stages.entry import Entry, Target
 
 if TYPE_CHECKING:
     from topchef_schema.bridge.autogenerate import Generated
     from topchef_schema.bridge.session import Session
+    from topchef_schema.model import Change
 
 
-def generated(project: Project, on: Sequence[str]) -> Mapping[str, Generated]:
-    """Return, for each backend of *on*, the operations that revisions lack towards the models.
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What one backend's revisions lack towards the models.
+
+    *changes* is what the models make otherwise than the revisions, also where no operation says
+    so; it is empty where the models cannot be made without the revisions.
+    """
+
+    operations: Generated
+    changes: tuple[Change, ...]
+
+
+def lacking(project: Project, on: Sequence[str]) -> Mapping[str, Lack]:
+    """Return, for each backend of *on*, what the revisions lack towards the models.
 
     Raises `UsageError` where the project has no metadata, `MigrationError` where the revisions
     that exist do not run.
     """
     found = {}
     for word in on:
-        with scratch.place(word) as place, place.database() as database:
-            found[place.backend.name] = place.run(_generate, project, database)
+        with (
+            scratch.place(word) as place,
+            place.database() as database,
+            place.database() as empty,
+        ):
+            url = empty.url.render_as_string(hide_password=False)
+            found[place.backend.name] = place.run(_lacking, project, database, url)
     return found
 
 
-def _generate(project: Project) -> Generated:
+def _lacking(project: Project, empty: str) -> Lack:
     """Bring a scratch database to the heads, in a worker, and compare it with the metadata."""
+    from sqlalchemy import make_url
+
     from topchef_schema.bridge.autogenerate import generate
     from topchef_schema.bridge.session import StepFailed
 
-    def body(session: Session, target: Target) -> Generated:
-        if not session.configured.metadata:
+    def body(session: Session, target: Target) -> Lack:
+        metadata = session.configured.metadata
+        if not metadata:
             raise UsageError(
                 "there is no model metadata to generate from",
                 where=project.environment.config_file,
@@ -43,7 +66,8 @@ def _generate(project: Project) -> Generated:
             )
         for step in project.revisions.upgrade("heads", ()):
             session.step(step)
-        return generate(session)
+        found = differences(session.connection, target, metadata, make_url(empty))
+        return Lack(generate(session, other_types=found.types), found.changes)
 
     try:
         return Entry(project, isolate=True).run(body)
@@ -54,35 +78,3 @@ def _generate(project: Project) -> Generated:
             where=str(failed.location),
             hint="correct it first; topchef-db roundtrip shows more",
         ) from None
-
-
-def merged(bodies: Mapping[str, tuple[str, ...]]) -> str:
-    """Join the operations of several backends into one function body.
-
-    What all backends need stands plainly; what only some need is guarded by the dialect's name,
-    which is known offline too.
-    """
-    blocks = []
-    for operation in _ordered(list(bodies.values())):
-        names = [backend for backend, operations in bodies.items() if operation in operations]
-        if len(names) == len(bodies):
-            blocks.append(operation)
-            continue
-        test = ", ".join(f'"{name}"' for name in names) + ("," if len(names) == 1 else "")
-        body = "\n".join(f"    {line}".rstrip() for line in operation.splitlines())
-        blocks.append(f"if op.get_context().dialect.name in ({test}):\n{body}")
-    return "\n".join(blocks) or "pass"
-
-
-def _ordered(bodies: Sequence[tuple[str, ...]]) -> list[str]:
-    """Merge several orders into one: each operation after those that precede it in its own."""
-    merged_order: list[str] = []
-    for operations in bodies:
-        position = 0
-        for operation in operations:
-            if operation in merged_order:
-                position = merged_order.index(operation) + 1
-            else:
-                merged_order.insert(position, operation)
-                position += 1
-    return merged_order

@@ -1,0 +1,107 @@
+"""What the models themselves make of an empty database, held against what the revisions make.
+
+Alembic compares model and database in the words of SQLAlchemy, and some differences have none
+there: a JSON column of MariaDB and plain text, DATETIME and DATETIME(6), the names of primary
+keys. Two catalogs of one server have no such blind spots.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from topchef_schema.backends.base import first_line
+from topchef_schema.model import OWN_TABLES, Change, Snapshot, diff
+from topchef_schema.stages.entry import connected
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection, MetaData
+
+    from topchef_schema.stages.entry import Target
+
+    Collections = Sequence[MetaData]
+
+log = logging.getLogger(__name__)
+
+_SAID_BY_ALEMBIC = ("nullable", "default", "comment", "computed", "identity", "autoincrement")
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """*types* are columns (schema, table, column) whose types differ; *changes* is everything.
+
+    Of what only the revisions have, *changes* tells what belongs to tables of the models: their
+    metadata says nothing of views, functions and tables of others.
+    """
+
+    types: frozenset[tuple[str | None, str, str]] = frozenset()
+    changes: tuple[Change, ...] = ()
+
+
+def differences(
+    connection: Connection, target: Target, metadata: Collections, empty: URL
+) -> Differences:
+    """Compare the database of *connection* with what *metadata* makes of the database *empty*.
+
+    Returns no differences where the models cannot be made there: they need something that only
+    revisions make, or name schemas, which may be other databases.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if any(table.schema for each in metadata for table in each.tables.values()):
+        return Differences()
+    with connected(empty) as ideal:
+        try:
+            for each in metadata:
+                each.create_all(ideal)
+            ideal.commit()
+        except SQLAlchemyError as error:
+            log.debug("the models cannot be made without revisions: %s", first_line(error))
+            return Differences()
+        left_out = {target.version_table, *OWN_TABLES}
+        before = target.backend.snapshot(connection, left_out)
+        after = target.backend.snapshot(ideal, left_out)
+        changes = diff(before, after).changes
+        types = frozenset(_types(connection, ideal, metadata, changes)) if changes else ()
+    ours = tuple(each for each in changes if _is_modelled(each, after))
+    return Differences(frozenset(types), ours)
+
+
+def _is_modelled(change: Change, modelled: Snapshot) -> bool:
+    if change.kind == "column-order":
+        return False
+    owner = change.name.rpartition(".")[0]
+    return change.after is not None or f"table {owner}" in modelled.objects
+
+
+def _types(
+    connection: Connection,
+    ideal: Connection,
+    metadata: Collections,
+    changes: tuple[Change, ...],
+) -> Iterator[tuple[str | None, str, str]]:
+    """Yield the columns whose types, or what belongs to these, are not the same on both sides."""
+    import sqlalchemy as sa
+
+    revised, modelled = sa.inspect(connection), sa.inspect(ideal)
+    present = set(revised.get_table_names())
+    changed = [f".{each.name}" for each in changes if each.kind == "column"]
+    for table in (each for one in metadata for each in one.tables.values()):
+        if table.name not in present or not any(f".{table.name}." in each for each in changed):
+            continue
+        new = {column["name"]: column for column in modelled.get_columns(table.name)}
+        for column in revised.get_columns(table.name):
+            name = column["name"]
+            if not any(each.endswith(f".{table.name}.{name}") for each in changed):
+                continue
+            if name in new and _is_other_type(column, new[name]):
+                yield None, table.name, name
+
+
+def _is_other_type(revised: Mapping[str, Any], modelled: Mapping[str, Any]) -> bool:
+    """Whether columns that differ do so in their types, as far as SQLAlchemy can tell."""
+    if repr(revised["type"]) != repr(modelled["type"]):
+        return True
+    return all(revised.get(key) == modelled.get(key) for key in _SAID_BY_ALEMBIC)

@@ -1,0 +1,125 @@
+"""Joins what several databases need into one Python function, laid out as a person would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from topchef_schema.bridge.autogenerate import Operation, mark
+from topchef_schema.stages.layout import laid_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Bodies = Mapping[str, tuple[Operation, ...]]
+"""Backend name to its operations, in their order."""
+
+_INDENT = "    "
+_STEP = len(_INDENT)
+
+
+def merged(bodies: Bodies) -> str:
+    """Return the body of a function that does on each backend what *bodies* says.
+
+    What all need stands plainly; what only some need is guarded by the database's name, which is
+    known offline too.
+    """
+    blocks = [
+        _block(bodies, head) for head in _in_order([_heads(each) for each in bodies.values()])
+    ]
+    lines: list[str] = []
+    for names, group in groupby(blocks, key=lambda block: block[0]):
+        inner = [line for _, block in group for line in block]
+        lines += _guarded(inner, names, bodies)
+    if any("backend" in line.split() for line in lines):
+        lines = [*_prelude(bodies), *lines]
+    return "\n".join(lines) or "pass"
+
+
+def _heads(operations: Iterable[Operation]) -> list[str]:
+    """Return what a body is made of: batches, and operations in none."""
+    return list(dict.fromkeys(each.within or each.text for each in operations))
+
+
+def _block(bodies: Bodies, head: str) -> tuple[tuple[str, ...], list[str]]:
+    """Return the backends that need the batch or operation *head*, and its lines."""
+    parts = {
+        name: {each.text: each for each in operations if head in (each.within, each.text)}
+        for name, operations in bodies.items()
+    }
+    parts = {name: each for name, each in parts.items() if each}
+    found = []
+    for text in _in_order([list(each) for each in parts.values()]):
+        found.append({name: each[text] for name, each in parts.items() if text in each})
+    column = 2 * _STEP if len(parts) < len(bodies) else _STEP
+    if found[0][next(iter(found[0]))].within is None:
+        return tuple(parts), _lines(found[0], column)
+    lines = []
+    for names, group in groupby(found, key=tuple):
+        deeper = column + (_STEP if len(names) == len(parts) else 2 * _STEP)
+        inner = [line for same in group for line in _lines(same, deeper)]
+        lines += inner if len(names) == len(parts) else _if(inner, names)
+    return tuple(parts), [laid_out(head, column), *(_INDENT + line for line in lines)]
+
+
+def _lines(same: Mapping[str, Operation], column: int) -> list[str]:
+    """Write one operation for the backends that need it, in the words of each about its types."""
+    first = next(iter(same.values()))
+    text = first.text
+    for position in range(len(first.reflected)):
+        words = {name: each.reflected[position] for name, each in same.items()}
+        text = text.replace(mark(position), _type(words))
+    return laid_out(text, column).splitlines()
+
+
+def _type(words: Mapping[str, str]) -> str:
+    """Return one expression for a type that is called otherwise on each database."""
+    names: dict[str, list[str]] = {}
+    for name, expression in words.items():
+        names.setdefault(expression, []).append(name)
+    # A generic type first: the others are what it is on their own databases.
+    base = min(names, key=lambda expression: not expression.startswith("sa."))
+    variants = [
+        f".with_variant({expression}, {', '.join(map(repr, names[expression]))})"
+        for expression in names
+        if expression != base
+    ]
+    return base + "".join(variants)
+
+
+def _guarded(lines: list[str], names: Sequence[str], bodies: Bodies) -> list[str]:
+    return lines if len(names) == len(bodies) else _if(lines, names)
+
+
+def _if(lines: list[str], names: Sequence[str]) -> list[str]:
+    if len(names) == 1:
+        test = f'backend == "{names[0]}"'
+    else:
+        quoted = ", ".join(f'"{name}"' for name in names)
+        test = f"backend in ({quoted})"
+    return [f"if {test}:", *(_INDENT + line for line in lines)]
+
+
+def _prelude(bodies: Bodies) -> list[str]:
+    if not {"mariadb", "mysql"} & set(bodies):
+        return ["backend = op.get_context().dialect.name"]
+    return [
+        "dialect = op.get_context().dialect",
+        "# A mysql:// URL may lead to MariaDB, which the dialect knows once it is connected.",
+        'backend = "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name',
+    ]
+
+
+def _in_order(bodies: Sequence[Sequence[str]]) -> list[str]:
+    """Merge several orders into one: each item after those that precede it in its own."""
+    found: list[str] = []
+    for items in bodies:
+        position = 0
+        for item in items:
+            if item in found:
+                position = found.index(item) + 1
+            else:
+                found.insert(position, item)
+                position += 1
+    return found
