@@ -83,6 +83,7 @@ def test_all_compare_and_sort_alike(connection: sa.Connection, values: list[uuid
         assert ids(every.order_by(key)) == sorted(values)
         assert ids(every.order_by(key.asc())) == sorted(values)
         assert ids(every.order_by(sa.desc(key)).limit(2)) == sorted(values)[::-1][:2]
+        assert ids(every.order_by(TABLE.c.other, sa.asc(key))) == sorted(values)
         assert ids(every.order_by(TABLE.c.other, key.desc())) == sorted(values)[::-1]
         assert set(ids(every.where(key < pivot.hex))) == {v for v in values if v < pivot}
         assert set(ids(every.where(key >= TABLE.c.other))) == {v for v in values if v >= pivot}
@@ -101,16 +102,19 @@ def test_the_native_type_is_used_where_there_is_one(
     assert str(column["type"]) == native.get(backend_name, "CHAR(32)")
 
 
-def test_a_mysql_url_to_mariadb_sorts_alike_too(servers: Servers) -> None:
+@pytest.mark.parametrize("stored", ["uuid", "char(32)"])
+def test_a_mysql_url_to_mariadb_works_with_either_column(servers: Servers, stored: str) -> None:
     database = servers["mariadb"].create()
     url = make_url(named("mariadb").with_driver(database.url))
     engine = sa.create_engine(url.set(drivername=url.drivername.replace("mariadb", "mysql")))
     values = [uuid.uuid5(uuid.NAMESPACE_DNS, str(number)) for number in range(20)]
     try:
-        METADATA.create_all(engine)
         with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE TABLE kept_uuids (id {stored}, other {stored})")
             connection.execute(TABLE.insert(), [{"id": value} for value in values])
             assert list(connection.scalars(sa.select(key).order_by(key))) == sorted(values)
+            found = sa.select(key).where(key == values[7], key >= values[7], key.in_(values))
+            assert connection.scalars(found).one() == values[7]
     finally:
         engine.dispose()
         servers["mariadb"].drop(database)

@@ -28,7 +28,7 @@ _ORDERING = frozenset(
     {operators.lt, operators.le, operators.gt, operators.ge, operators.between_op}
 )
 _MEMBERSHIP = {operators.eq: operators.in_op, operators.ne: operators.not_in_op}
-_UNFINDABLE = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
+_UNFINDABLE = re.compile(r'^-|["\\\x00-\x1f\ud800-\udfff]')
 _SQLITE_WITH_ARROW = (3, 38)
 
 
@@ -43,8 +43,9 @@ class DocumentComparator(TypeDecorator.Comparator[Any], sa.JSON.Comparator[Any])
     def __getitem__(self, index: Any) -> ColumnElement[Any]:
         """Return what stands at a key, at an index of an array, or at a path of both.
 
-        Raises `ValueError` for what not every database can look up: negative indexes, and keys
-        with double quotes, backslashes or control characters.
+        Raises `ValueError` for what not every database can look up: negative indexes, keys with
+        double quotes, backslashes or control characters, and keys that begin with a hyphen, which
+        MariaDB never finds.
         """
         if not isinstance(index, list | tuple):
             _check(index)
@@ -75,8 +76,8 @@ def _check(part: Any) -> None:
     if isinstance(part, str):
         if _UNFINDABLE.search(part):
             raise ValueError(
-                f"not every database can look up the key {part!r}: it has a double quote, a"
-                " backslash, a control character or a lone surrogate"
+                f"not every database can look up the key {part!r}: it begins with a hyphen, or has"
+                " a double quote, a backslash, a control character or a lone surrogate"
             )
     elif isinstance(part, bool) or not isinstance(part, int) or part < 0:
         raise ValueError(f"a document is indexed with keys and numbers from 0 on, not {part!r}")

@@ -15,7 +15,7 @@ from sqlalchemy import Dialect
 from sqlalchemy.types import TypeEngine
 
 from topchef_schema.database.uuid_query import UUIDComparator
-from topchef_schema.types import Portable
+from topchef_schema.types import Portable, reaches_mariadb
 
 _HYPHENS = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _BARE = rf"(?:{_HYPHENS}|[0-9a-f]{{32}})"
@@ -54,8 +54,21 @@ class UUID(Portable[uuid.UUID]):
 
     impl = sa.Uuid
     comparator_factory = UUIDComparator
-    storage: ClassVar[Mapping[str, TypeEngine[Any]]] = {"default": sa.Uuid()}
+    storage: ClassVar[Mapping[str, TypeEngine[Any]]] = {
+        "default": sa.Uuid(),
+        "mariadb": sa.UUID(),  # SQLAlchemy 2.0 has no native one for MariaDB in sa.Uuid
+    }
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> uuid.UUID | None:
         """Read whatever spelling was given."""
         return None if value is None else read_uuid(value)
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Send MariaDB bare digits, which both its own type and a CHAR(32) take.
+
+        Which of them a column has depends on the URL's name, on SQLAlchemy's version, and on
+        whether the revision was run or was rendered for somebody who ran it.
+        """
+        if reaches_mariadb(dialect):
+            return lambda value: None if value is None else read_uuid(value).hex
+        return super().bind_processor(dialect)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import ClauseElement, ColumnElement
+from sqlalchemy.sql.elements import ClauseElement, ColumnElement, UnaryExpression
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
@@ -56,25 +56,36 @@ def _as_it_is(element: _InOrder, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(_InOrder, "mysql", "mariadb")
 def _as_bytes(element: _InOrder, compiler: SQLCompiler, **kw: Any) -> str:
     sql = _as_it_is(element, compiler, **kw)
-    return f"CAST(CAST({sql} AS UUID) AS BINARY(16))" if _turns_round(compiler) else sql
+    return f"replace(CAST({sql} AS CHAR(36)), '-', '')" if _turns_round(compiler) else sql
 
 
 @compiles(sa.Select, "mysql", "mariadb")
 def _select(select: sa.Select[Any], compiler: SQLCompiler, **kw: Any) -> str:
-    # The one place where a column is sorted by without being asked: order_by(column).
+    # A column is not asked before it is sorted by with order_by(column), nor, in SQLAlchemy 2.0,
+    # with order_by(desc(column)).
     clauses = select._order_by_clauses
     if _turns_round(compiler) and any(_is_bare(clause) for clause in clauses):
-        ordered = [_InOrder(clause) if _is_bare(clause) else clause for clause in clauses]
-        select = select.order_by(None).order_by(*ordered)
+        select = select.order_by(None).order_by(*map(_by_digits, clauses))
     sql: str = compiler.visit_select(select, **kw)  # type: ignore[no-untyped-call]
     return sql
 
 
 def _turns_round(compiler: SQLCompiler) -> bool:
-    """Whether the server is a MariaDB with UUIDs of its own."""
-    return reaches_mariadb(compiler.dialect) and compiler.dialect.supports_native_uuid
+    """Whether the server sorts UUIDs its own way, if the column is one of its own."""
+    return reaches_mariadb(compiler.dialect)
 
 
 def _is_bare(clause: ColumnElement[Any]) -> bool:
-    """Whether *clause* is a UUID to sort by, in no direction."""
+    """Whether *clause* is a UUID to sort by, in whatever direction, and not yet by its digits."""
+    if isinstance(clause, UnaryExpression):
+        return _is_bare(clause.element)
     return clause.type.comparator_factory is UUIDComparator
+
+
+def _by_digits(clause: ColumnElement[Any]) -> ColumnElement[Any]:
+    if not _is_bare(clause):
+        return clause
+    if isinstance(clause, UnaryExpression) and clause.modifier is not None:
+        turned: ColumnElement[Any] = clause.modifier(_by_digits(clause.element))
+        return turned
+    return _InOrder(clause)
