@@ -201,8 +201,8 @@ def identity(connection: Connection, *, server: str) -> str:
 
 
 def user(connection: Connection) -> str:
-    """Return the user that the server took us for, which is not always what we said."""
-    return str(one(connection, "SELECT current_user()")[0]).rpartition("@")[0]
+    """Return the account that the server took us for, which is not always what we said."""
+    return str(one(connection, "SELECT current_user()")[0])
 
 
 def lock_name(database: str, key: str) -> str:
