@@ -60,7 +60,7 @@ class Portable(TypeDecorator[_T]):
             cls.cache_ok = True
         storage = cls.__dict__.get("storage")
         if not isinstance(storage, Mapping):
-            return  # inherited, or set by the constructor from its arguments
+            return  # inherited, or a property
         if "default" not in storage:
             raise TypeError(f"{cls.__name__}.storage has no 'default'")
         if "impl" not in cls.__dict__ and cls.impl is TypeEngine:
