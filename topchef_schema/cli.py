@@ -140,6 +140,10 @@ class _Output:
         formats = discover("topchef_schema.formats", "FORMAT")
         text = formats.get(self.format, formats["text"])(report, self.fail_on)
         code = report.exit_code(self.fail_on)
+        if self.format == "sql" and (code or log.isEnabledFor(logging.INFO)):
+            # A script has no room for findings, and they may be the reason of the exit code.
+            noted = Report(report.command, findings=report.findings)
+            click.echo(formats["text"](noted, self.fail_on), nl=False, err=True)
         if report.error is not None and self.format in ("text", "sql"):
             click.echo(text, nl=False, err=True)
         elif self.output is not None and self.output != "-":
