@@ -37,6 +37,29 @@ class Change:
         """The kind of the object: ``table``, ``column``, ``index`` and so on."""
         return self.key.partition(" ")[0]
 
+    @property
+    def name(self) -> str:
+        """The qualified name: that of a table's part begins with the table's and a dot."""
+        return self.key.partition(" ")[2]
+
+    def follows_from(self, other: Change) -> bool:
+        """Whether this came or went only because *other* did.
+
+        So it is with the parts of a table, with what a definition says is ``owned by`` it or its
+        column, and with the order of columns where a column came or went.
+        """
+        if other is self or (other.before is None) is (other.after is None):
+            return False
+        if other.kind == "column" and self.kind == "column-order":
+            return other.name.rpartition(".")[0] == self.name
+        if (self.before is None, self.after is None) != (other.before is None, other.after is None):
+            return False
+        _, owned, owner = (self.after or self.before or "").rpartition("owned by ")
+        if owned and other.kind in ("table", "column"):
+            return owner == other.name or owner.startswith(f"{other.name}.")
+        inside = self.name == other.name or self.name.startswith(f"{other.name}.")
+        return other.kind == "table" and inside
+
 
 @dataclass(frozen=True, slots=True)
 class Diff:
@@ -46,6 +69,15 @@ class Diff:
 
     def __bool__(self) -> bool:
         return bool(self.changes)
+
+    @property
+    def causes(self) -> tuple[Change, ...]:
+        """The changes that do not follow from another one."""
+        return tuple(
+            each
+            for each in self.changes
+            if not any(each.follows_from(other) for other in self.changes)
+        )
 
 
 def diff(before: Snapshot, after: Snapshot) -> Diff:

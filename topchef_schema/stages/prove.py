@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from topchef_schema.model import Check, Direction, Finding, Outcome, Revision, Severity, Step
+from topchef_schema.model import Check, Finding, Outcome, Revision, Severity
 from topchef_schema.project import Project
 from topchef_schema.stages import scratch
 from topchef_schema.stages.entry import Entry, Target
@@ -46,12 +46,13 @@ class _Task:
     """Where a worker begins, and what it must leave out.
 
     *position* counts revisions of the whole order that are brought up without proof. *rowless*
-    are revisions to prove on empty tables, *broken* those whose upgrade failed.
+    are revisions to prove on empty tables, each with the finding that says why, *broken* those
+    whose upgrade failed.
     """
 
     chosen: frozenset[str]
     position: int = 0
-    rowless: frozenset[str] = frozenset()
+    rowless: Mapping[str, Finding] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
 
 
@@ -121,7 +122,10 @@ def _work(project: Project, task: _Task, backend: str) -> _Outcome:
 
 @dataclass
 class _Prover:
-    """The proof of one revision after the other, within one run of env.py."""
+    """The proof of one revision after the other, within one run of env.py.
+
+    *rows* counts those of our making that are in the database.
+    """
 
     project: Project
     session: Session
@@ -129,14 +133,17 @@ class _Prover:
     task: _Task
     backend: str
     outcome: _Outcome
+    rows: int = 0
 
     def run(self) -> None:
         """Bring the database to where the task begins, and prove what follows."""
         order = self.project.revisions.all
+        last = max((at for at, each in enumerate(order) if each.id in self.task.chosen), default=-1)
+        order = order[: last + 1]
         blocked = self._blocked(order)
         for revision in order[: self.task.position]:
             if revision.id not in blocked:
-                self.session.step(Step(revision, Direction.UP))
+                self._bring_up(revision)
         for position, revision in enumerate(order[self.task.position :], self.task.position):
             if revision.id in self.task.broken:
                 continue
@@ -145,6 +152,13 @@ class _Prover:
                 continue
             log.debug("%s %s/%s %s", self.backend, position + 1, len(order), revision.id)
             self._one(revision, position)
+
+    def _bring_up(self, revision: Revision) -> None:
+        """Take a revision that is behind us, on empty tables; it may have needed rows."""
+        proof = UpDownUp(self.session, self.target, self.backend, revision, fill=False)
+        if proof.only_up() is Ending.BROKEN:
+            self.outcome.findings += proof.findings
+            raise _Restart(replace(self.task, broken=self.task.broken | {revision.id}))
 
     def _blocked(self, order: Sequence[Revision]) -> set[str]:
         """Return the ids that cannot be reached, because they stand on a broken revision."""
@@ -157,17 +171,20 @@ class _Prover:
     def _one(self, revision: Revision, position: int) -> None:
         """Prove, or only take, a revision; raises `_Restart` where a new database is needed."""
         started = time.perf_counter()
-        rowless = revision.id in self.task.rowless
-        proof = UpDownUp(self.session, self.target, self.backend, revision, fill=not rowless)
+        on_rows = self.task.rowless.get(revision.id)
+        proof = UpDownUp(
+            self.session, self.target, self.backend, revision, fill=not on_rows, seeded=self.rows
+        )
         wanted = revision.id in self.task.chosen
         ending = proof.prove() if wanted else proof.only_up()
+        self.rows = proof.seeded
         if ending is Ending.AGAIN_WITHOUT_ROWS:
-            again = self.task.rowless | {revision.id}
+            assert proof.on_rows is not None
+            again = {**self.task.rowless, revision.id: proof.on_rows}
             raise _Restart(replace(self.task, position=position, rowless=again))
         findings = proof.findings
-        if rowless and not _FAILS.intersection(each.rule for each in findings):
-            note = proof.finding("fails-on-rows", Severity.WARNING, _ON_ROWS)
-            findings = [note, *findings]
+        if wanted and on_rows and not _FAILS.intersection(each.rule for each in findings):
+            findings = [on_rows, *findings]
         self.outcome.findings += findings
         if wanted or findings:
             failed = any(each.severity is Severity.ERROR for each in findings)
@@ -200,5 +217,4 @@ class _Prover:
         )
 
 
-_ON_ROWS = "works on empty tables and fails when they hold rows"
 _FAILS = {"upgrade-fails", "downgrade-fails", "upgrade-not-repeatable"}

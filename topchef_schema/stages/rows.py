@@ -23,10 +23,14 @@ Contents = Mapping[str, Mapping[str, Counter[str]]]
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Values of one column that are not there any more; *example* is one of them."""
+    """Rows of a table, or values of one *column*, that are not there any more.
+
+    *before* and *after* count the rows, or those of the values that are missing; *example* is one
+    of the values.
+    """
 
     table: str
-    column: str
+    column: str | None
     before: int
     after: int
     example: str
@@ -72,14 +76,21 @@ def lost(before: Contents, after: Contents, known: Contents) -> list[Loss]:
     """Return what stands in *before* and not in *after*, in the tables and columns of *known*."""
     losses = []
     for table, columns in sorted(known.items()):
-        for column in columns:
-            old = before.get(table, {}).get(column)
-            new = after.get(table, {}).get(column, Counter())
-            missing = old - new if old is not None else None
-            if old is not None and missing:
-                example = next(iter(missing))
-                losses.append(Loss(table, column, old.total(), new.total(), example))
+        old, new = before.get(table, {}), after.get(table, {})
+        missing = {name: old[name] - new.get(name, Counter()) for name in columns if name in old}
+        missing = {name: values for name, values in missing.items() if values}
+        rows = _rows(old), _rows(new)
+        if missing and rows[0] > rows[1]:
+            name, values = next(iter(missing.items()))
+            losses.append(Loss(table, None, *rows, example=f"{name} = {next(iter(values))}"))
+            continue
+        for name, values in missing.items():
+            losses.append(Loss(table, name, values.total(), 0, example=next(iter(values))))
     return losses
+
+
+def _rows(columns: Mapping[str, Counter[str]]) -> int:
+    return max((values.total() for values in columns.values()), default=0)
 
 
 def _select_all(connection: Connection, table: Table) -> str:

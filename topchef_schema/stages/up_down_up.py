@@ -48,7 +48,8 @@ class Ending(Enum):
 class UpDownUp:
     """The proof of one revision, on a scratch database that is just below it.
 
-    With *fill* the tables are filled with rows first.
+    With *fill* the tables are filled with rows first; *seeded* counts the rows of our making that
+    are there, *on_rows* says what failed because of them.
     """
 
     session: Session
@@ -58,12 +59,15 @@ class UpDownUp:
     fill: bool = True
     findings: list[Finding] = field(default_factory=list)
     seeded: int = 0
+    on_rows: Finding | None = None
 
     def only_up(self) -> Ending:
         """Take a revision that is not to be proven, as the way to those that are."""
         try:
             self._take(Direction.UP)
         except _Failed as failed:
+            if self.seeded:
+                return self._again_without_rows(failed.step_failed)
             self._fails("upgrade-fails", "the upgrade fails", failed.step_failed)
             return Ending.BROKEN
         return Ending.CLEAN
@@ -71,7 +75,7 @@ class UpDownUp:
     def prove(self) -> Ending:
         """Take the revision up, down and up, and note what is wrong in *findings*."""
         if self.fill:
-            self.seeded = rows.seed(self.session.connection, self._left_out())
+            self.seeded += rows.seed(self.session.connection, self._left_out())
             self.session.settle()
         known = self._contents()
         before = self._snapshot()
@@ -79,7 +83,7 @@ class UpDownUp:
             self._take(Direction.UP)
         except _Failed as failed:
             if self.seeded:
-                return Ending.AGAIN_WITHOUT_ROWS
+                return self._again_without_rows(failed.step_failed)
             self._fails("upgrade-fails", "the upgrade fails", failed.step_failed)
             return Ending.BROKEN
         after = self._snapshot()
@@ -105,7 +109,7 @@ class UpDownUp:
             self._take(Direction.UP)
         except _Failed as failed:
             if self.seeded:
-                return Ending.AGAIN_WITHOUT_ROWS
+                return self._again_without_rows(failed.step_failed)
             self._fails(
                 "upgrade-not-repeatable",
                 "the second upgrade fails",
@@ -125,10 +129,20 @@ class UpDownUp:
                 failed.location.line or "downgrade",
             )
         elif self.seeded:
-            return Ending.AGAIN_WITHOUT_ROWS
+            return self._again_without_rows(failed)
         else:
             self._fails("downgrade-fails", "the downgrade fails", failed)
         return Ending.SETTLED if self._snapshot() == after else Ending.DIRTY
+
+    def _again_without_rows(self, failed: StepFailed) -> Ending:
+        self.on_rows = self.finding(
+            "fails-on-rows",
+            Severity.WARNING,
+            "works on empty tables, and fails when they hold rows: " + first_line(failed.cause),
+            line=failed.location.line or _function(failed),
+            sql=failed.failed.sql if failed.failed else None,
+        )
+        return Ending.AGAIN_WITHOUT_ROWS
 
     def _same(
         self,
@@ -139,7 +153,7 @@ class UpDownUp:
     ) -> bool:
         """Add a finding for each difference; return whether there is none that matters."""
         clean = True
-        for change in diff(expected, found).changes:
+        for change in diff(expected, found).causes:
             harmless = change.kind == "column-order"
             message, help_ = words(change.before, change.after)
             self._note(
@@ -158,27 +172,31 @@ class UpDownUp:
     def _compare_rows(self, filled: rows.Contents, known: rows.Contents) -> None:
         """Add a finding for each column whose values did not survive."""
         for loss in rows.lost(filled, self._contents(), known):
+            if loss.column is None:
+                what, object_ = f"rows of {loss.table}", f"table {loss.table}"
+            else:
+                what = f"values of {loss.table}.{loss.column}"
+                object_ = f"column {loss.table}.{loss.column}"
+            kind = "rows" if loss.column is None else "values"
             self._note(
                 "data-lost",
                 Severity.ERROR,
-                f"values of {loss.table}.{loss.column} are not there after down and up, for "
-                f"example {loss.example}",
+                f"{what} are not there after down and up, for example {loss.example}",
                 "downgrade",
-                object=f"column {loss.table}.{loss.column}",
-                before=f"{loss.before} values",
-                after=f"{loss.after} values",
-                help="keep the values in downgrade(), and bring them back in upgrade()",
+                object=object_,
+                before=f"{loss.before} {kind}",
+                after=f"{loss.after} {kind}",
+                help="keep them in downgrade(), and bring them back in upgrade()",
             )
 
     def _fails(
         self, rule: str, words: str, failed: StepFailed, *, help_: str | None = None
     ) -> None:
-        function = "upgrade" if failed.step.direction is Direction.UP else "downgrade"
         self._note(
             rule,
             Severity.ERROR,
             f"{words}: {first_line(failed.cause)}",
-            failed.location.line or function,
+            failed.location.line or _function(failed),
             sql=failed.failed.sql if failed.failed else None,
             help=help_,
         )
@@ -251,6 +269,10 @@ def _refusal(failed: StepFailed) -> bool:
         return True
     raised_here = failed.raised_by == "downgrade"
     return raised_here and not failed.sent and not isinstance(failed.cause, SQLAlchemyError)
+
+
+def _function(failed: StepFailed) -> str:
+    return "upgrade" if failed.step.direction is Direction.UP else "downgrade"
 
 
 def _undone(before: str | None, after: str | None) -> tuple[str, str]:
