@@ -82,9 +82,9 @@ class Whole:
 
     def line(self, revision: str, words: str) -> int:
         """Return the number of the line that holds *words* in the file of *revision*."""
-        (path,) = self.versions.glob(f"{revision}*.py")
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return next(number for number, line in enumerate(lines, 1) if words in line)
+        texts = [path.read_text(encoding="utf-8") for path in self.versions.glob("*.py")]
+        (text,) = (each for each in texts if f'revision = "{revision}"\n' in each.splitlines(True))
+        return next(number for number, line in enumerate(text.splitlines(), 1) if words in line)
 
     def program(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run ``topchef-db`` as a user does, in a process, and wait for it."""

@@ -1,0 +1,213 @@
+"""The round trip finds what is seeded, each thing once, and nothing in the twin without it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.whole_projects import MakeProject, Whole, revision, text
+from topchef_schema import roundtrip, upgrade
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import Server
+    from topchef_schema.model import Report
+
+TRACE = "downgrade-leaves-trace"
+NOT_AGAIN = "upgrade-not-repeatable"
+
+LEAKS: list[tuple[str, str, str | None, tuple[bool, bool]]] = [
+    ("02table", TRACE, "table kept", (False, True)),
+    ("03index", TRACE, "index items.ix_items_price", (False, True)),
+    ("04column", TRACE, "column shops.city", (False, True)),
+    ("06changed", TRACE, "column shops.name", (True, True)),
+    ("07again", NOT_AGAIN, None, (False, False)),
+    ("08other", NOT_AGAIN, "column counted.run_0", (True, False)),
+    ("08other", NOT_AGAIN, "column counted.run_1", (False, True)),
+    ("09rows", "data-lost", "table items", (True, True)),
+    ("10values", "data-lost", "column items.price", (True, True)),
+    ("11filled", "fails-on-rows", None, (False, False)),
+    ("12down", "downgrade-fails", None, (False, False)),
+]
+"""Revision, rule, object, and whether it was there before, and after."""
+
+LINES = {
+    "07again": "op.bulk_insert",
+    "11filled": "uq_items_kind",
+    "12down": "op.drop_table",
+}
+"""Where something failed, the finding names the line; everywhere else that of the downgrade."""
+
+
+def proven(whole: Whole, server: Server, *arguments: str, **options: Any) -> Report:
+    report: Report = roundtrip(whole.load(), *arguments, on=[text(server)], **options)
+    return report
+
+
+def outcomes(report: Report) -> dict[str, str]:
+    return {str(check.revision): str(check.outcome) for check in report.checks}
+
+
+def test_each_leak_is_found_once(project: MakeProject, server: Server, backend_name: str) -> None:
+    shop = project("leaky")
+    report = proven(shop, server)
+
+    expected = list(LEAKS)
+    if backend_name == "postgresql":
+        expected.insert(3, ("05enum", TRACE, "enum parrot_mood", (False, True)))
+    found = [
+        (
+            each.revision,
+            each.rule,
+            each.object and each.object.replace("public.", ""),
+            (each.before is not None, each.after is not None),
+        )
+        for each in report.findings
+        # A primary key has another name, or none, on each of them.
+        if not (each.object or "").startswith(("constraint", "primary-key"))
+    ]
+    assert found == expected
+    for finding in report.findings:
+        assert finding.revision is not None
+        line = shop.line(finding.revision, LINES.get(finding.revision, "def downgrade"))
+        assert (finding.path, finding.line) == (
+            f"alembic/versions/{finding.revision}.py",
+            line,
+        )
+        assert finding.backend == backend_name
+        assert str(finding.severity) == ("warning" if finding.rule == "fails-on-rows" else "error")
+    changed = next(each for each in report.findings if each.revision == "06changed")
+    assert ("40" in str(changed.before), "60" in str(changed.after)) == (True, True)
+
+    bad = {each for each, rule, *_ in expected if rule != "fails-on-rows"}
+    assert outcomes(report) == {
+        each.id: "failed" if each.id in bad else "passed" for each in shop.load().revisions.all
+    }
+    assert report.exit_code() == 10
+
+
+def test_the_twin_without_leaks_is_clean(project: MakeProject, server: Server) -> None:
+    report = proven(project("leaky", repaired=True), server)
+    assert report.findings == ()
+    assert set(outcomes(report).values()) == {"passed"}
+    assert len(report.checks) == 13
+    assert report.exit_code() == 0
+
+
+def test_refusals_and_empty_downgrades_are_no_errors(project: MakeProject, server: Server) -> None:
+    shop = project("irreversible")
+    report = proven(shop, server)
+    assert [
+        (each.revision, each.rule, str(each.severity), each.line) for each in report.findings
+    ] == [
+        ("b2b2", "irreversible", "info", shop.line("b2b2", "raise")),
+        ("c3c3", "irreversible", "info", None),
+        ("d4d4", "empty-downgrade", "info", shop.line("d4d4", "def downgrade")),
+    ]
+    assert set(outcomes(report).values()) == {"passed"}
+    assert report.exit_code() == 0
+
+
+@pytest.mark.backends("sqlite")
+def test_strict_makes_them_errors(project: MakeProject, server: Server) -> None:
+    strict = proven(project("irreversible"), server, "b2b2:d4d4", strict=True)
+    assert [each.rule for each in strict.findings] == ["irreversible", "empty-downgrade"]
+    assert strict.exit_code() == 10
+
+
+def test_branches_and_merges_once_each(project: MakeProject, server: Server) -> None:
+    merged = revision("dddd", "pass", down=("b2b2", "c1c1"), message="merge")
+    after = revision(
+        "eeee",
+        'op.create_table("late", sa.Column("id", sa.Integer, primary_key=True))',
+        'op.drop_table("late")',
+        down="dddd",
+    )
+    shop = project("branched", versions={"d.py": merged, "e.py": after})
+    report = proven(shop, server)
+    assert report.findings == ()
+    assert sorted(str(check.revision) for check in report.checks) == [
+        "a0a0",
+        "b1b1",
+        "b2b2",
+        "c1c1",
+        "dddd",
+        "eeee",
+    ]
+
+
+@pytest.mark.backends("sqlite", "mariadb")
+def test_what_stands_on_a_failed_upgrade_is_pending(project: MakeProject, server: Server) -> None:
+    fails = revision("b2b2", 'op.execute("INSERT INTO nowhere VALUES (1)")', down="a0a0")
+    on_it = revision("c3c3", "pass", down="b2b2")
+    beside = revision(
+        "d4d4",
+        'op.create_table("beside", sa.Column("id", sa.Integer, primary_key=True))',
+        'op.drop_table("beside")',
+        down="a0a0",
+    )
+    base = revision(
+        "a0a0",
+        'op.create_table("base", sa.Column("id", sa.Integer, primary_key=True))',
+        'op.drop_table("base")',
+    )
+    shop = project(versions={"a.py": base, "b.py": fails, "c.py": on_it, "d.py": beside})
+    report = proven(shop, server)
+    assert outcomes(report) == {
+        "a0a0": "passed",
+        "b2b2": "failed",
+        "c3c3": "pending",
+        "d4d4": "passed",
+    }
+    (finding,) = report.findings
+    assert (finding.rule, finding.revision) == ("upgrade-fails", "b2b2")
+    assert "nowhere" in str(finding.sql)
+
+
+@pytest.mark.backends("sqlite")
+def test_range_proves_that_range_alone(project: MakeProject, server: Server) -> None:
+    report = proven(project("leaky"), server, "11filled:13last")
+    assert outcomes(report) == {"12down": "failed", "13last": "passed"}
+    assert [each.rule for each in report.findings] == ["downgrade-fails"]
+    assert report.data["revisions"] == ["12down", "13last"]
+
+
+@pytest.mark.backends("sqlite")
+def test_revision_that_needs_rows(project: MakeProject, server: Server) -> None:
+    """What is proven on filled tables must not end as a bug when the way to others has none."""
+    base = revision(
+        "a1",
+        'op.create_table("base", sa.Column("id", sa.Integer, primary_key=True))',
+        'op.drop_table("base")',
+    )
+    needs = revision(
+        "b2",
+        'op.get_bind().execute(sa.text("SELECT id FROM base")).first() or 1 / 0',
+        'op.execute("UPDATE base SET id = id")',
+        down="a1",
+    )
+    leaks = revision(
+        "c3",
+        'op.create_table("c", sa.Column("id", sa.Integer, primary_key=True))\n'
+        'op.create_table("d", sa.Column("id", sa.Integer, primary_key=True))',
+        'op.drop_table("c")',
+        down="b2",
+    )
+    last = revision("d4", "pass", down="c3")
+    versions = {"a.py": base, "b.py": needs, "c.py": leaks, "d.py": last}
+    report = proven(project(versions=versions), server)
+    assert [(each.rule, each.revision) for each in report.findings] == [
+        (TRACE, "c3"),
+        ("upgrade-fails", "b2"),
+    ]
+    assert "division by zero" in report.findings[1].message
+
+
+@pytest.mark.backends("sqlite")
+def test_nothing_is_done_to_the_projects_own_database(project: MakeProject, server: Server) -> None:
+    shop = project("linear")
+    upgrade(shop.here(), "aa10")
+    before = shop.file.read_bytes()
+    report = roundtrip(shop.here(), on=[text(server)])
+    assert outcomes(report) == dict.fromkeys(("aa10", "bb20", "cc30"), "passed")
+    assert shop.file.read_bytes() == before
