@@ -266,6 +266,7 @@ def needed(text: str, folder: Path) -> set[str]:
 RUN = [path for path in PAGES.values() if "```console" in path.read_text()]
 
 
+@pytest.mark.whole_run
 @pytest.mark.parametrize("path", RUN, ids=named)
 def test_console_blocks(
     path: Path, tmp_path: Path, environment: dict[str, str], request: pytest.FixtureRequest
@@ -274,6 +275,7 @@ def test_console_blocks(
     compared(path, project, environment, request)
 
 
+@pytest.mark.whole_run
 def test_console_blocks_of_the_readme(
     tmp_path: Path, environment: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
