@@ -37,7 +37,7 @@ GENERATED = {
 }
 RULE = re.compile(r"irreversible|[a-z]+(-[a-z]+)+")
 ALEMBIC_AND_CLIENTS = {"--autogenerate", "--batch", "--database", "--file"}
-OURS_ELSEWHERE = {"--help", "--only", "--update"}
+OURS_ELSEWHERE = {"--extras", "--help", "--only", "--update"}
 
 
 def text_of(name: str) -> str:
