@@ -73,6 +73,23 @@ def test_stopping_ends_the_program_and_removes_the_directory(
     assert not directory.exists()
 
 
+def test_stopping_also_ends_what_a_script_has_started(server: ServerProcess) -> None:
+    server.start(["/bin/sh", "-c", "sleep 600 & echo $! > inner; echo ready; wait"])
+    server.wait_until(lambda: said_ready(server))
+    inner = int((server.directory / "inner").read_text())
+    os.kill(inner, 0)
+    server.stop()
+    for _ in range(100):
+        try:
+            os.kill(inner, 0)
+            if "\nState:\tZ" in Path(f"/proc/{inner}/status").read_text():
+                return  # it has ended, and nobody here collects it
+        except (ProcessLookupError, FileNotFoundError):
+            return
+        time.sleep(0.05)
+    pytest.fail("the inner program lives on")
+
+
 def test_a_program_that_fails_is_quoted(server: ServerProcess) -> None:
     with pytest.raises(UnreachableError) as caught:
         server.run(["/bin/sh", "-c", "echo first; echo 'ERROR: no room'; echo last; exit 3"])

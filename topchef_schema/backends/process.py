@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TZDIR")
 """What a server sees of our environment: PGDATA, MYSQL_HOME or a secret is none of its business."""
 
+SIGKILL = 9
 STOPPING = 10.0
 """Seconds a program has to follow its signal before it is killed."""
 
@@ -203,7 +205,6 @@ def _can_enter(folder: str) -> bool:
 
 def _start_watchdog(number: int, directory: Path) -> subprocess.Popen[bytes] | None:
     import subprocess
-    import sys
 
     from topchef_schema.backends import watchdog
 
@@ -231,9 +232,18 @@ def _end(program: subprocess.Popen[bytes], number: int) -> None:
 
     if program.poll() is not None:
         return
-    program.send_signal(number)
+    _signal_group(program, number)
     try:
         program.wait(STOPPING)
     except subprocess.TimeoutExpired:
-        program.kill()
+        _signal_group(program, SIGKILL)
         program.wait()
+
+
+def _signal_group(program: subprocess.Popen[bytes], number: int) -> None:
+    """Send *number* also to what *program* has started: it may be a script around the server."""
+    if sys.platform == "win32":
+        program.terminate()
+    else:
+        # The group is the program's own, and cannot be another's before `wait` has collected it.
+        os.killpg(program.pid, number)

@@ -37,14 +37,13 @@ class Program:
                 pass  # a kernel before 5.3, or a sandbox that does not know the call
 
     def send(self, number: int) -> None:
-        """Send the signal; raises `ProcessLookupError` when the process is gone."""
+        """Signal the process and its group; raises `ProcessLookupError` when it is gone."""
         if self._handle is not None:
-            signal.pidfd_send_signal(self._handle, number)
-        elif self._pid is not None and os.getpgid(self._pid) == self._pid:
+            signal.pidfd_send_signal(self._handle, 0)
+        if self._pid is None or os.getpgid(self._pid) != self._pid:
             # What we start leads a group of its own; a stranger under its number hardly does.
-            os.kill(self._pid, number)
-        else:
             raise ProcessLookupError(self._pid)
+        os.killpg(self._pid, number)
 
     def ended(self, seconds: float) -> bool:
         """Wait so long at most; a zombie that nobody collects has ended."""
