@@ -101,14 +101,14 @@ def test_a_foreign_key_and_a_check_of_one_name_are_both_seen(
 
 
 def test_several_statements_at_once_stay_forbidden(
-    backend: Backend, connection: Connection
+    backend: Backend, scratch: ScratchDatabase, connect: Connect
 ) -> None:
     """A revision must not get away with them after a snapshot, and fail under plain alembic."""
-    execute(connection, "CREATE TABLE t (a INT)", "CREATE TABLE u (a INT)")
-    backend.snapshot(connection)
-    with pytest.raises(DBAPIError, match="1064"):
-        connection.exec_driver_sql("SELECT 1; SELECT 2")
-    connection.rollback()
+    with connect(backend.with_driver(scratch.url.set(drivername="mysql+pymysql"))) as connection:
+        execute(connection, "CREATE TABLE t (a INT)", "CREATE TABLE u (a INT)")
+        backend.snapshot(connection)
+        with pytest.raises(DBAPIError, match="1064"):
+            connection.exec_driver_sql("SELECT 1; SELECT 2")
 
 
 def test_a_view_without_rights_on_it_spoils_nothing(

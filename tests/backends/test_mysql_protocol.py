@@ -40,7 +40,8 @@ def test_the_lock_stays_with_a_statement_whose_client_is_gone(
     backend: Backend, scratch: ScratchDatabase, connect: Connect
 ) -> None:
     """Else the next run would look at the schema while the statement still changes it."""
-    with connect(scratch.url) as holder, connect(scratch.url) as waiter:
+    url = backend.with_driver(scratch.url.set(drivername=f"{backend.name}+pymysql"))
+    with connect(url) as holder, connect(url) as waiter:
         execute(holder, "CREATE TABLE t (a INT)")
         lock = backend.lock(holder, "key", 0)
         lock.__enter__()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
 
+from tests.backends.connections import in_event_loop
 from tests.backends.mysql_schema import PASSWORD, SCHEMA, account, execute, keys
 from topchef_schema.model import diff
 
@@ -318,9 +318,6 @@ def test_the_session_is_left_as_it_was(backend: Backend, connection: Connection)
     backend.snapshot(connection)
     assert not connection.in_transaction()
     assert connection.exec_driver_sql("SELECT @@sql_mode").scalar_one() == "ANSI_QUOTES"
-    with pytest.raises(DBAPIError):
-        connection.exec_driver_sql("SELECT 1; SELECT 2")
-    connection.rollback()
 
 
 def test_the_transaction_is_left_as_it_was(backend: Backend, connection: Connection) -> None:
@@ -380,3 +377,18 @@ def test_a_reader_sees_what_he_may(
     for key in whole.objects.keys() | seen.objects.keys():
         if key.partition(" ")[0] in kinds:
             assert seen.objects[key] == whole.objects[key]
+
+
+@pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
+def test_an_asynchronous_driver_gives_the_same(
+    driver: str, backend: Backend, server: Server, connection: Connection
+) -> None:
+    pytest.importorskip(driver)
+    execute(connection, *SCHEMA)
+    socket = {key: text for key, text in server.url.query.items() if key == "unix_socket"}
+    url = connection.engine.url.set(drivername=f"{backend.name}+{driver}", query=socket)
+    assert in_event_loop(url, backend.snapshot) == backend.snapshot(connection)
+    with closing(backend.server(server.url.set(drivername=url.drivername, query=socket))) as named:
+        database = named.create()
+        assert database.url.drivername == url.drivername
+        assert in_event_loop(database.url, backend.user) == f"{database.url.username}@localhost"

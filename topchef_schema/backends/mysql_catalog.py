@@ -43,7 +43,7 @@ class Catalog:
 
     def rows(self, sql: str) -> Rows:
         """Return the rows of *sql*, in which a percent sign is only a percent sign."""
-        return self.answers(sql)[0]
+        return [tuple(row) for row in run(self.connection, sql)]
 
     def answers(self, sql: str) -> list[Rows]:
         """Return the rows of every answer that the server gives to *sql*."""
@@ -141,6 +141,10 @@ def shown(catalog: Catalog, objects: Sequence[Listed], batch: Batch) -> dict[Lis
     found: dict[Listed, Any] = {}
     for start in range(0, len(objects), BATCH):
         some = objects[start : start + BATCH]
+        if catalog.connection.dialect.is_async:
+            # What SQLAlchemy makes of an asynchronous cursor has only one answer.
+            found |= {each: _single(catalog, each) for each in some}
+            continue
         try:
             answers = batch(catalog, [each.show for each in some])
             found |= {each: rows[0] for each, rows in zip(some, answers, strict=True)}
