@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -16,6 +17,8 @@ from topchef_schema.model import Direction, Environment, Plan, Revision, Step
 if TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
     from alembic.script import Script, ScriptDirectory
+
+_RELATIVE = re.compile(r"(?P<start>.+?)(?P<steps>[+-]\d+)")
 
 
 class Revisions:
@@ -34,7 +37,10 @@ class Revisions:
         with explained(environment.config_file):
             config = alembic_config(environment)
             directory = ScriptDirectory.from_config(config)
-        with readable(environment.config_file):
+        with readable(shown_path(directory.dir)), warnings.catch_warnings():
+            # Alembic warns, and goes on with one of the two files.
+            warnings.filterwarnings("error", "Revision .* is present more than once")
+            warnings.filterwarnings("error", "Revision .* is not present")
             # The map is read lazily; a broken file is to be found now, before anything is done.
             directory.revision_map._revision_map  # noqa: B018
         return cls(directory)
@@ -68,8 +74,25 @@ class Revisions:
     def get(self, argument: str) -> tuple[Revision, ...]:
         """Return the revisions that *argument* (an id, part of one, a label, ``head`` …) names."""
         with explained(argument):
+            if relative := _RELATIVE.fullmatch(argument):
+                return self._walk(argument, relative["start"], int(relative["steps"]))
+            if argument.endswith("@base"):
+                self._require_branch(argument)
             scripts = self.directory.get_revisions(argument)
         return tuple(revision_of(script) for script in scripts if script is not None)
+
+    def _walk(self, argument: str, start: str, steps: int) -> tuple[Revision, ...]:
+        """Return what lies *steps* above *start* (below it, where they are negative), or base."""
+        label = start.partition("@")[0] if "@" in start else None
+        reached = self.directory.revision_map._walk(self.one(start).id, steps, label)
+        if reached is None:
+            raise UsageError(
+                f'"{argument}" lies beyond the revisions that there are',
+                where=f"revision argument {argument}",
+                hint="topchef-db history lists the revisions",
+            )
+        # Alembic's word for what lies below the first revision.
+        return () if isinstance(reached, str) else (self.one(reached.revision),)
 
     def one(self, argument: str) -> Revision:
         """Return the one revision that *argument* names."""
@@ -89,7 +112,11 @@ class Revisions:
 
     def known(self, revision: str) -> bool:
         """Whether *revision* is the full id of a revision of this project."""
-        return revision in {each.id for each in self.all}
+        return revision in self._by_id
+
+    @cached_property
+    def _by_id(self) -> dict[str, Revision]:
+        return {each.id: each for each in self.all}
 
     def require_known(self, heads: tuple[str, ...]) -> None:
         """Raise `HistoryError` where the database is at a revision this project does not know."""
@@ -106,6 +133,7 @@ class Revisions:
     def upgrade(self, target: str, start: tuple[str, ...]) -> Plan:
         """Plan the way up from *start* to *target*."""
         self.require_known(start)
+        self._require_branch(target)
         with explained(target, self.heads):
             steps = self.directory._upgrade_revs(target, cast("str", start))
         return _plan(steps, start)
@@ -113,9 +141,18 @@ class Revisions:
     def downgrade(self, target: str, start: tuple[str, ...]) -> Plan:
         """Plan the way down from *start* to *target*."""
         self.require_known(start)
-        with explained(target, self.heads):
+        self._require_branch(target)
+        with explained(target, self.heads), warnings.catch_warnings():
+            # Alembic only warns where "-1" may mean any of several heads, and takes one of them.
+            warnings.filterwarnings("error", ".*ambiguous")
             steps = self.directory._downgrade_revs(target, cast("str", start))
         return _plan(steps, start)
+
+    def _require_branch(self, target: str) -> None:
+        """Raise `UsageError` for a branch that is not there: Alembic would go down all the same."""
+        branch, separator, _ = target.rpartition("@")
+        if separator and branch:
+            self.get(branch)
 
     def applied_at(self, heads: tuple[str, ...]) -> set[str]:
         """Return the ids of all revisions that a database at *heads* has; unknown heads: none."""
@@ -142,6 +179,8 @@ class Revisions:
         lower, separator, upper = text.partition(":")
         if not separator:
             return (self.one(text),)
+        if lower and upper.startswith("+"):
+            upper = lower + upper
         with explained(text, self.heads):
             below = self._ancestors(lower or "base")
             above = self._ancestors(upper or "heads")
@@ -173,14 +212,13 @@ class Revisions:
         """Return the ids of what *argument* names and of all that must come before it."""
         if argument == "base":
             return set()
-        by_id = {each.id: each for each in self.all}
         waiting = [each.id for each in self.get(argument)]
         seen: set[str] = set()
         while waiting:
             current = waiting.pop()
             if current not in seen:
                 seen.add(current)
-                waiting += self.parents(by_id[current])
+                waiting += self.parents(self._by_id[current])
         return seen
 
     def parents(self, revision: Revision) -> tuple[str, ...]:
@@ -260,7 +298,7 @@ def readable(where: str) -> Iterator[None]:
             where=where,
             hint="correct down_revision or depends_on in one of them",
         ) from None
-    except (RevisionError, CommandError, KeyError) as error:
+    except (RevisionError, CommandError, KeyError, UserWarning) as error:
         raise UsageError(
             f"the revisions cannot be read: {_sentence(error)}",
             where=where,
@@ -275,6 +313,10 @@ def readable(where: str) -> Iterator[None]:
 
 
 def _last_place(error: BaseException, where: str) -> str:
+    incomplete = getattr(getattr(error, "obj", None), "__file__", None)
+    if isinstance(error, AttributeError) and incomplete:
+        # A revision without "down_revision": Alembic looks for it in the module.
+        return shown_path(incomplete)
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -297,6 +339,19 @@ def explained(argument: str, heads: tuple[str, ...] = ()) -> Iterator[None]:
 
     try:
         yield
+    except AssertionError:
+        # What Alembic takes for impossible: an empty argument, a walk that leaves the revisions.
+        raise UsageError(
+            f'"{argument}" names no revision',
+            where=f"revision argument {argument}",
+            hint="topchef-db history lists the revisions",
+        ) from None
+    except UserWarning as warning:
+        raise HistoryError(
+            f"{_sentence(warning).partition(';')[0]}: the database is at {', '.join(heads)}",
+            where=f"revision argument {argument}",
+            hint="name the branch: ID@-1 or LABEL@-1",
+        ) from None
     except (CommandError, RevisionError) as error:
         cause = error.__cause__ or error
         if isinstance(cause, MultipleHeads):
