@@ -13,7 +13,7 @@ import click
 
 from topchef_schema.commands import options
 from topchef_schema.commands.listing import follows, marks
-from topchef_schema.model import HistoryEntry, HistoryStatus, Report, Revision, Table
+from topchef_schema.model import HistoryEntry, Report, Revision, Table
 
 if TYPE_CHECKING:
     from topchef_schema.project import Project
@@ -31,9 +31,11 @@ def history(project: Project, range_: str | None = None, *, drop: bool = False) 
 
     revisions = project.revisions.between(range_)
     seen = _seen(project)
-    if drop and seen is not None:
+    if drop and seen is not None and seen.present:
         apply.drop_own_tables(project)
-    rows = [_row(project, each, seen) for each in reversed(revisions)]
+    settled = _settled(project, seen)
+    applied = project.revisions.applied_at(seen.heads) if seen else None
+    rows = [_row(each, settled.get(each.id), applied) for each in reversed(revisions)]
     return Report(
         "history",
         target=seen.label if seen else None,
@@ -59,9 +61,16 @@ def _seen(project: Project) -> Observed | None:
         return None
 
 
-def _row(project: Project, revision: Revision, seen: Observed | None) -> dict[str, Any]:
-    from topchef_schema.stages.ledger import latest
+def _settled(project: Project, seen: Observed | None) -> dict[str, HistoryEntry]:
+    from topchef_schema.stages.ledger import settled
 
+    revisions = project.revisions
+    return settled(seen.history if seen else (), lambda each: revisions.applied_at((each,)))
+
+
+def _row(
+    revision: Revision, entry: HistoryEntry | None, applied: set[str] | None
+) -> dict[str, Any]:
     row: dict[str, Any] = {
         "revision": revision.id,
         "down_revisions": list(revision.down),
@@ -72,26 +81,20 @@ def _row(project: Project, revision: Revision, seen: Observed | None) -> dict[st
         "by": None,
         "git_commit": None,
     }
-    if seen is None:
+    if applied is None:
         return row
-    entry = latest(seen.history).get(revision.id)
-    applied = revision.id in project.revisions.applied_at(seen.heads)
-    row["status"] = _status(entry, applied=applied)
-    if entry is not None and applied and entry.status is not HistoryStatus.REVERTED:
-        row["applied_at"] = entry.finished_at.isoformat() + "Z" if entry.finished_at else None
-        row["milliseconds"] = entry.milliseconds
-        row["by"] = _by(entry)
-        row["git_commit"] = entry.git_commit
-    return row
-
-
-def _status(entry: HistoryEntry | None, *, applied: bool) -> str:
-    """Say what the version table and the history say together."""
-    if not applied:
-        return "pending"
-    if entry is None or entry.status is HistoryStatus.REVERTED:
-        return "applied by alembic"
-    return str(entry.status)
+    if revision.id not in applied:
+        return row | {"status": "pending"}
+    if entry is None or entry.takes_away:
+        # The version table has it, and the history does not know how.
+        return row | {"status": "applied by alembic"}
+    return row | {
+        "status": str(entry.status),
+        "applied_at": entry.finished_at.isoformat() + "Z" if entry.finished_at else None,
+        "milliseconds": entry.milliseconds,
+        "by": _by(entry),
+        "git_commit": entry.git_commit,
+    }
 
 
 def _by(entry: HistoryEntry) -> str:

@@ -37,8 +37,7 @@ def stamp(
     words = [revisions] if isinstance(revisions, str) else list(revisions)
     if not words:
         raise UsageError("no revision is named", where="stamp", hint="name one, or heads, or base")
-    targets = tuple(each for word in words for each in project.revisions.get(word))
-    done = apply.stamp(project, targets, purge=purge, reason=reason, history=history, tag=tag)
+    done = apply.stamp(project, words, purge=purge, reason=reason, history=history, tag=tag)
     return Report(
         "stamp",
         target=done.label,

@@ -46,3 +46,11 @@ class HistoryEntry:
     file_sha256: str | None = None
     reason: str | None = None
     error: str | None = None
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether the database has the revision no more after this."""
+        stamped = self.status is HistoryStatus.STAMPED
+        return self.status is HistoryStatus.REVERTED or (
+            stamped and self.direction is Direction.DOWN
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,6 @@ from topchef_schema.model import (
     HistoryStatus,
     Outcome,
     Plan,
-    Revision,
     Statement,
     Step,
 )
@@ -245,14 +244,16 @@ def _foreign(label: str) -> HistoryError:
 
 def stamp(
     project: Project,
-    targets: tuple[Revision, ...],
+    words: Sequence[str],
     *,
     purge: bool = False,
     reason: str | None = None,
     history: bool = True,
     tag: str | None = None,
 ) -> Applied:
-    """Set the version rows to *targets* (none: base) without running anything; it is recorded."""
+    """Set the version rows to what *words* name without running anything; it is recorded."""
+    targets = tuple(each for word in words for each in project.revisions.get(word))
+    places = tuple(place for word in words for place in _places(project, word))
 
     def body(session: Session, target: Target) -> Applied:
         before = session.heads()
@@ -261,15 +262,30 @@ def stamp(
         refuse_foreign(project, session, target, before)
         run = _Run(project, lambda heads: Plan((), heads), history)
         ledger = run._ledger(session, target)
-        session.stamp(tuple(each.id for each in targets) or ("base",), purge=purge)
+        session.stamp(places, purge=purge)
+        heads = session.heads()
         if ledger is not None:
-            gone = [project.revisions.one(each) for each in before if not targets and not purge]
-            for revision in targets or gone:
-                ledger.write(session.connection, revision, HistoryStatus.STAMPED, reason=reason)
+            still = project.revisions.applied_at(heads)
+            gone = [each for each in before if each not in still and project.revisions.known(each)]
+            rows = [(project.revisions.one(each), Direction.DOWN) for each in gone]
+            for revision, direction in [*rows, *((each, Direction.UP) for each in targets)]:
+                ledger.write(
+                    session.connection,
+                    revision,
+                    HistoryStatus.STAMPED,
+                    direction=direction,
+                    reason=reason,
+                )
             session.commit()
-        return Applied(target.label, target.backend.name, before, session.heads())
+        return Applied(target.label, target.backend.name, before, heads)
 
     return Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body)
+
+
+def _places(project: Project, word: str) -> tuple[str, ...]:
+    """Return the ids that *word* names, or what Alembic calls the place below them all."""
+    found = tuple(each.id for each in project.revisions.get(word))
+    return found or (word if word.endswith("@base") else "base",)
 
 
 def drop_own_tables(project: Project) -> None:

@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -178,13 +178,23 @@ def _entry(row: Any) -> HistoryEntry:
     return HistoryEntry(**values)
 
 
-def latest(entries: Sequence[HistoryEntry]) -> dict[str, HistoryEntry]:
-    """Return the last entry that settled each revision's state, by revision id."""
-    settled = {
-        HistoryStatus.APPLIED,
-        HistoryStatus.REVERTED,
-        HistoryStatus.STAMPED,
-        HistoryStatus.BASELINED,
-        HistoryStatus.REPAIRED,
-    }
-    return {entry.revision: entry for entry in entries if entry.status in settled}
+def settled(
+    entries: Sequence[HistoryEntry], below: Callable[[str], Collection[str]]
+) -> dict[str, HistoryEntry]:
+    """Return the last entry that settled each revision's state, by revision id.
+
+    A stamp also settles what it stands on (*below* names that), where nothing else has.
+    """
+    found: dict[str, HistoryEntry] = {}
+    for entry in entries:
+        if entry.status in _SETTLED:
+            found[entry.revision] = entry
+        if entry.status in _STAMPED and not entry.takes_away:
+            for each in below(entry.revision):
+                if each not in found or found[each].takes_away:
+                    found[each] = entry
+    return found
+
+
+_STAMPED = {HistoryStatus.STAMPED, HistoryStatus.BASELINED}
+_SETTLED = _STAMPED | {HistoryStatus.APPLIED, HistoryStatus.REVERTED, HistoryStatus.REPAIRED}
