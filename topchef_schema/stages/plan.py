@@ -46,7 +46,9 @@ def scripted(project: Project, range_: str | None, since: str | None, *, down: b
 def _added_since(commit: str, folder: Path) -> set[Path]:
     """Return the files below the repository of *folder* that *commit* did not have."""
     top = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
-    added = _git(top, "diff", "-z", "--name-only", "--diff-filter=AR", commit, "--")
+    added = _git(
+        top, "diff", "-z", "--name-only", "--diff-filter=AR", "--end-of-options", commit, "--"
+    )
     new = _git(top, "ls-files", "-z", "--others", "--exclude-standard")
     return {(top / name).resolve() for name in (added + new).split("\0") if name}
 
