@@ -60,3 +60,30 @@ def account(admin: Connection) -> Iterator[str]:
         yield name
     finally:
         execute(admin, f"DROP USER '{name}'@'%'")
+
+
+def rebuilt(snapshot: Snapshot) -> list[str]:
+    """Return statements that make the tables of *snapshot* again, from what it says of them.
+
+    Their names must be plain words.
+    """
+    parts: dict[str, dict[str, dict[str, str]]] = {}
+    for key, text in snapshot.objects.items():
+        kind, _, name = key.partition(" ")
+        table, _, rest = name.partition(".")
+        parts.setdefault(table, {}).setdefault(kind, {})[rest] = text
+    statements = ["SET SESSION foreign_key_checks = 0"]
+    for table, kinds in parts.items():
+        if "column-order" in kinds:
+            columns = kinds["column-order"][""].split(", ")
+            inside = [f"`{column}` {kinds['column'][column]}" for column in columns]
+            inside += kinds.get("primary-key", {}).values()
+            for name, text in kinds.get("period", {}).items():
+                inside.append(f"PERIOD FOR `{name}` {text}")
+            for name, text in kinds.get("index", {}).items():
+                inside.append(text.replace("KEY ", f"KEY `{name}` ", 1))
+            for name, text in kinds.get("constraint", {}).items():
+                inside.append(f"CONSTRAINT `{name}` {text}")
+            options = [kinds["table"][""], *kinds.get("partitions", {}).values()]
+            statements.append(f"CREATE TABLE `{table}` ({', '.join(inside)}) {' '.join(options)}")
+    return statements

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.backends.mysql_schema import execute, keys
+from tests.backends.mysql_schema import execute, keys, rebuilt
 from topchef_schema.backends.mariadb import BACKEND, MAKERS
 
 if TYPE_CHECKING:
@@ -70,6 +70,16 @@ def test_a_change_is_seen_as_what_it_is(
     statements, expected = CHANGES[what]
     execute(connection, *statements.split("; "))
     assert keys(before, backend.snapshot(connection)) == expected
+
+
+def test_a_snapshot_says_enough_of_tables_to_make_them_again(
+    backend: Backend, connection: Connection, named_server: Server, connect: Connect
+) -> None:
+    execute(connection, *SCHEMA)
+    before = backend.snapshot(connection)
+    with connect(named_server.create().url) as other:
+        execute(other, SCHEMA[0], *rebuilt(before))
+        assert keys(before, backend.snapshot(other)) == set()
 
 
 def test_the_position_of_a_sequence_is_no_part_of_the_schema(

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from tests.backends.mysql_schema import execute, keys
+from tests.backends.mysql_schema import execute, keys, rebuilt
 from topchef_schema.backends.mysql import BACKEND, MAKERS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tests.backends.conftest import Connect
-    from topchef_schema.backends.base import Backend, ScratchDatabase
+    from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
 pytestmark = pytest.mark.backends("mysql")
 
@@ -68,6 +69,18 @@ def test_a_change_is_seen_as_what_it_is(
     statements, key = CHANGES[what]
     execute(connection, *statements.split("; "))
     assert keys(before, backend.snapshot(connection)) == {key}
+
+
+def test_a_snapshot_says_enough_of_tables_to_make_them_again(
+    backend: Backend, connection: Connection, named_server: Server, connect: Connect
+) -> None:
+    execute(connection, TABLE)
+    for statements, _ in CHANGES.values():
+        execute(connection, *statements.split("; "))
+    before = backend.snapshot(connection)
+    with connect(named_server.create().url) as other:
+        execute(other, *rebuilt(before))
+        assert keys(before, backend.snapshot(other)) == set()
 
 
 def test_a_collation_given_by_name_is_the_one_inherited(
@@ -131,6 +144,20 @@ def test_a_view_without_rights_on_it_spoils_nothing(
         assert "not visible to this user" in objects["view v"]
     finally:
         execute(as_superuser, f"DROP USER {scratch.name}_r")
+
+
+def test_rights_hold_where_wildcards_are_none(backend: Backend, connect: Connect) -> None:
+    """With partial revokes the server takes a grant's database name as it is, backslashes too."""
+    with closing(backend.server()) as ours, connect(ours.url) as admin:
+        execute(admin, "SET GLOBAL partial_revokes = ON")
+        with closing(backend.server(ours.url)) as named:
+            mine = named.create()
+            alike = mine.name.replace("topchef_scratch_", "topchef_scratch-")
+            execute(admin, f"CREATE DATABASE `{alike}`")
+            with connect(mine.url) as connection:
+                execute(connection, "CREATE TABLE t (a INT)")
+                with pytest.raises(DBAPIError, match="denied"):
+                    connection.exec_driver_sql(f"CREATE TABLE `{alike}`.t (a INT)")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from tests.backends.connections import in_event_loop
-from tests.backends.mysql_schema import PASSWORD, SCHEMA, account, execute, keys
+from tests.backends.mysql_schema import PASSWORD, SCHEMA, account, execute, keys, rebuilt
 from topchef_schema.model import diff
 
 if TYPE_CHECKING:
@@ -163,6 +163,16 @@ def test_what_is_no_change_is_not_seen(what: str, backend: Backend, connection: 
     collation = connection.exec_driver_sql("SELECT @@collation_database").scalar_one()
     execute(connection, *NO_CHANGES[what].format(collation=collation).split("; "))
     assert keys(before, backend.snapshot(connection)) == set()
+
+
+def test_a_snapshot_says_enough_of_tables_to_make_them_again(
+    backend: Backend, connection: Connection, named_server: Server, connect: Connect
+) -> None:
+    execute(connection, *(each for each in SCHEMA if each.startswith("CREATE TABLE")))
+    before = backend.snapshot(connection)
+    with connect(named_server.create().url) as other:
+        execute(other, *rebuilt(before))
+        assert keys(before, backend.snapshot(other)) == set()
 
 
 def test_a_rename_is_told_by_the_foreign_keys_of_others(

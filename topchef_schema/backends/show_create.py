@@ -12,6 +12,7 @@ from collections.abc import Iterator
 IDENTIFIER = r"`(?:[^`]|``)*`"
 TEXT = r"'(?:[^'\\]|''|\\.)*'"
 
+_WORD = re.compile(r"[\w$]+")
 _PIECE = re.compile(rf"{IDENTIFIER}|{TEXT}|[(),]|[^`'(),]+", re.DOTALL)
 _CHAIN = re.compile(
     rf"(?P<text>{TEXT})|(?P<first>{IDENTIFIER})\.(?P<second>{IDENTIFIER})"
@@ -54,7 +55,7 @@ def key(kind: str, *names: str) -> str:
 
 def plain(name: str) -> str:
     """Return *name*, in backticks where it is no plain word."""
-    return name if re.fullmatch(r"[\w$]+", name) else quoted(name)
+    return name if _WORD.fullmatch(name) else quoted(name)
 
 
 def table_parts(statement: str, *, name: str, database: str, collation: str) -> dict[str, str]:
@@ -168,7 +169,7 @@ def without_database(sql: str, database: str) -> str:
     ``nextval(`db`.`s`)`` names a sequence.
     """
     own = quoted(database)
-    return "".join(_stripped(sql, own))
+    return "".join(_stripped(sql, own)) if own in sql else sql
 
 
 def _stripped(sql: str, own: str) -> Iterator[str]:
