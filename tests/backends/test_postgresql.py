@@ -47,6 +47,18 @@ def test_settings_of_the_session_change_no_text(
     assert as_superuser.exec_driver_sql("SHOW datestyle").scalar_one() == "German, DMY"
 
 
+def test_a_snapshot_in_autocommit_mode_leaves_no_transaction_open(
+    backend_name: str, scratch: ScratchDatabase, connect: Connect
+) -> None:
+    with two(connect, scratch.url) as (one, other):
+        one.execution_options(isolation_level="AUTOCOMMIT")
+        path = one.exec_driver_sql("SHOW search_path").scalar_one()
+        empty = BACKEND.snapshot(one)
+        assert one.exec_driver_sql("SHOW search_path").scalar_one() == path
+        one.exec_driver_sql(TABLE)
+        assert BACKEND.snapshot(other) != empty, "what was done afterwards was not committed"
+
+
 def test_the_same_schema_is_seen_by_its_owner_and_by_others(
     backend_name: str, named_server: Server, connect: Connect
 ) -> None:

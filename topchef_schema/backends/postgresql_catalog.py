@@ -49,11 +49,11 @@ def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
                     objects[key] = definition
                 if stranger is not None:
                     objects[f"owner {key}"] = stranger
-        for catalog, oid, sub, what, words_of_it in connection.execute(
+        for catalog, oid, sub, what, wording in connection.execute(
             text(queries.DETAILS.format_map(words))
         ):
             if (catalog, oid, sub) in places:
-                objects[f"{what} {places[catalog, oid, sub]}"] = words_of_it
+                objects[f"{what} {places[catalog, oid, sub]}"] = wording
     return Snapshot(objects)
 
 

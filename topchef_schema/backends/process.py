@@ -208,8 +208,8 @@ def _start_watchdog(number: int, directory: Path) -> subprocess.Popen[bytes] | N
 
     from topchef_schema.backends import watchdog
 
-    if not sys.executable:
-        return None  # an embedded interpreter: `stop` and atexit remain
+    if not sys.executable or os.name != "posix":
+        return None  # an embedded interpreter, or no signals: `stop` and atexit remain
     return subprocess.Popen(
         [sys.executable, "-I", "-S", watchdog.__file__, str(number), str(directory)],
         stdin=subprocess.PIPE,
