@@ -214,11 +214,21 @@ def test_equal_schemas_of_two_users_are_equal(
 
 
 def test_a_definer_is_named_only_where_it_is_another(
-    backend: Backend, as_superuser: Connection, reader: str
+    backend: Backend,
+    as_superuser: Connection,
+    named_server: Server,
+    reader: str,
+    connect: Connect,
 ) -> None:
     execute(as_superuser, *SCHEMA[:2], SCHEMA[3])
     view = backend.snapshot(as_superuser).objects["view open_jobs"]
     assert "definer the migrating user" in view
+    with connect(named_server.create().url) as maker:
+        execute(maker, *SCHEMA[:2], SCHEMA[3])
+        assert backend.snapshot(maker).objects["view open_jobs"] == view
+        place = as_superuser.engine.url.set(database=maker.engine.url.database)
+        with connect(place) as another:
+            assert backend.snapshot(another).objects["view open_jobs"] == view
     execute(
         as_superuser,
         f"CREATE OR REPLACE DEFINER='{reader}'@'%' VIEW open_jobs AS SELECT name FROM jobs",
