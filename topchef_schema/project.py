@@ -184,8 +184,9 @@ def _read_ini(path: Path) -> configparser.ConfigParser:
     except (configparser.Error, UnicodeDecodeError) as error:
         # configparser quotes the offending line, which may be the URL's.
         line = getattr(error, "lineno", None)
+        twice = getattr(error, "option", None) or getattr(error, "section", None)
         raise UsageError(
-            "this file is not a valid ini file",
+            f'"{twice}" stands twice' if twice else "this file is not a valid ini file",
             where=f"{path}:{line}" if line else str(path),
             hint="correct it; every line is [section], key = value, or a # comment",
         ) from None
