@@ -196,6 +196,8 @@ def test_where_a_socket_path_would_be_too_long_a_port_is_used(
             assert ours.url.host == "127.0.0.1"
             assert ours.url.port
             assert backend.exists(ours.create().url)
+            with closing(backend.server(ours.url)) as named:
+                assert backend.exists(named.create().url)
             with pytest.raises(UnreachableError, match="refuses"):
                 backend.exists(ours.url.set(password=""))
 

@@ -10,14 +10,13 @@ import pytest
 from sqlalchemy import event
 
 from tests.backends.connections import in_event_loop
-from tests.backends.mysql_schema import PASSWORD, SCHEMA, account, execute, keys, rebuilt
-from topchef_schema.model import diff
+from tests.backends.mysql_schema import SCHEMA, account, execute, keys, rebuilt
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tests.backends.conftest import Connect
-    from topchef_schema.backends.base import Backend, ScratchDatabase, Server
+    from topchef_schema.backends.base import Backend, Server
 
 pytestmark = pytest.mark.backends("mysql", "mariadb")
 
@@ -349,54 +348,6 @@ def test_the_transaction_is_left_as_it_was(backend: Backend, connection: Connect
     assert connection.exec_driver_sql("SELECT count(*) FROM t").scalar_one() == 1
     connection.rollback()
     assert connection.exec_driver_sql("SELECT count(*) FROM t").scalar_one() == 0
-
-
-def test_grants_are_part_of_the_schema(
-    backend: Backend, scratch: ScratchDatabase, as_superuser: Connection, reader: str
-) -> None:
-    who = f"'{reader}'@'%'"
-    pattern = scratch.name.replace("_", "\\_")
-    execute(as_superuser, *SCHEMA)
-    before = backend.snapshot(as_superuser)
-    execute(
-        as_superuser,
-        f"GRANT SELECT, INSERT ON `{pattern}`.* TO {who} WITH GRANT OPTION",
-        f"GRANT UPDATE ON jobs TO {who}",
-        f"GRANT SELECT (name), REFERENCES (name) ON sets TO {who}",
-        f"GRANT EXECUTE ON PROCEDURE clear TO {who}",
-        f"GRANT DELETE ON `topchef%`.* TO {who}",  # of the server, not of this database
-    )
-    after = backend.snapshot(as_superuser)
-    changes = {change.key: change.after for change in diff(before, after).changes}
-    assert changes == {
-        f"grant database to {who}": "GRANT OPTION, INSERT, SELECT",
-        f"grant table jobs to {who}": "UPDATE",
-        f"grant column sets.name to {who}": "REFERENCES, SELECT",
-        f"grant procedure clear to {who}": "EXECUTE",
-    }
-    excluded = backend.snapshot(as_superuser, {"jobs", "sets"}).objects
-    assert {key for key in excluded if key.startswith("grant")} == {
-        f"grant database to {who}",
-        f"grant procedure clear to {who}",
-    }
-
-
-def test_a_reader_sees_what_he_may(
-    backend: Backend,
-    scratch: ScratchDatabase,
-    as_superuser: Connection,
-    reader: str,
-    connect: Connect,
-) -> None:
-    execute(as_superuser, *SCHEMA, f"GRANT SELECT ON {scratch.name}.* TO '{reader}'@'%'")
-    whole = backend.snapshot(as_superuser)
-    with connect(scratch.url.set(username=reader, password=PASSWORD)) as connection:
-        seen = backend.snapshot(connection)
-    assert "not visible to this user" in seen.objects["view open_jobs"]
-    kinds = {"table", "column", "index", "constraint", "primary-key", "partitions", "database"}
-    for key in whole.objects.keys() | seen.objects.keys():
-        if key.partition(" ")[0] in kinds:
-            assert seen.objects[key] == whole.objects[key]
 
 
 @pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])

@@ -1,0 +1,73 @@
+"""What snapshots of MySQL and MariaDB say of rights, and what somebody without them sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.backends.mysql_schema import PASSWORD, SCHEMA, account, execute
+from topchef_schema.model import diff
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from tests.backends.conftest import Connect
+    from topchef_schema.backends.base import Backend, ScratchDatabase
+
+pytestmark = pytest.mark.backends("mysql", "mariadb")
+
+
+@pytest.fixture
+def reader(as_superuser: Connection) -> Iterator[str]:
+    with account(as_superuser) as name:
+        yield name
+
+
+def test_grants_are_part_of_the_schema(
+    backend: Backend, scratch: ScratchDatabase, as_superuser: Connection, reader: str
+) -> None:
+    who = f"'{reader}'@'%'"
+    pattern = scratch.name.replace("_", "\\_")
+    execute(as_superuser, *SCHEMA)
+    before = backend.snapshot(as_superuser)
+    execute(
+        as_superuser,
+        f"GRANT SELECT, INSERT ON `{pattern}`.* TO {who} WITH GRANT OPTION",
+        f"GRANT UPDATE ON jobs TO {who}",
+        f"GRANT SELECT (name), REFERENCES (name) ON sets TO {who}",
+        f"GRANT EXECUTE ON PROCEDURE clear TO {who}",
+        f"GRANT DELETE ON `topchef%`.* TO {who}",  # of the server, not of this database
+    )
+    after = backend.snapshot(as_superuser)
+    changes = {change.key: change.after for change in diff(before, after).changes}
+    assert changes == {
+        f"grant database to {who}": "GRANT OPTION, INSERT, SELECT",
+        f"grant table jobs to {who}": "UPDATE",
+        f"grant column sets.name to {who}": "REFERENCES, SELECT",
+        f"grant procedure clear to {who}": "EXECUTE",
+    }
+    excluded = backend.snapshot(as_superuser, {"jobs", "sets"}).objects
+    assert {key for key in excluded if key.startswith("grant")} == {
+        f"grant database to {who}",
+        f"grant procedure clear to {who}",
+    }
+
+
+def test_a_reader_sees_what_he_may(
+    backend: Backend,
+    scratch: ScratchDatabase,
+    as_superuser: Connection,
+    reader: str,
+    connect: Connect,
+) -> None:
+    execute(as_superuser, *SCHEMA, f"GRANT SELECT ON {scratch.name}.* TO '{reader}'@'%'")
+    whole = backend.snapshot(as_superuser)
+    with connect(scratch.url.set(username=reader, password=PASSWORD)) as connection:
+        seen = backend.snapshot(connection)
+    assert "not visible to this user" in seen.objects["view open_jobs"]
+    kinds = {"table", "column", "index", "constraint", "primary-key", "partitions", "database"}
+    for key in whole.objects.keys() | seen.objects.keys():
+        if key.partition(" ")[0] in kinds:
+            assert seen.objects[key] == whole.objects[key]
