@@ -124,12 +124,13 @@ class _Output:
         """Read the output options wherever they stand in the call."""
         commands = discover("topchef_schema.commands", "COMMAND")
         command = next((each for each in given if each in commands), "topchef-db")
-        default = "text"
+        known, default = ["text", "json"], "text"
         if command in commands:
-            chosen = next(each for each in commands[command].params if each.name == "format_")
-            default = str(chosen.default)
+            option = next(each for each in commands[command].params if each.name == "format_")
+            known, default = list(option.type.choices), str(option.default)
+        format_ = options.option_value(given, ("--format",))
         return cls(
-            options.option_value(given, ("--format",)) or default,
+            format_ if format_ in known else default,
             options.option_value(given, ("-o", "--output")),
             options.option_value(given, ("--fail-on",)) or "error",
             command,

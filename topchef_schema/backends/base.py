@@ -102,6 +102,9 @@ class Backend(Protocol):
     offline_url: str
     """A URL from which Alembic renders SQL without a driver or a server."""
 
+    made_by_connecting: bool
+    """Whether connecting to a database that is not there makes it: a file is, a server's is not."""
+
     online: bool
     """Whether it can be connected to; an offline-only backend can only render SQL."""
 

@@ -80,6 +80,7 @@ class MariaDB:
     dialects = frozenset({"mariadb"})
     transactional_ddl = False
     offline_url = "mariadb+pymysql://"
+    made_by_connecting = False
     online = True
 
     def with_driver(self, url: URL) -> URL:

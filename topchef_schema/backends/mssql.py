@@ -32,6 +32,7 @@ class SQLServer:
     dialects = frozenset({"mssql"})
     transactional_ddl = True
     offline_url = "mssql+pyodbc://"
+    made_by_connecting = False
     online = False
 
     def with_driver(self, url: URL) -> URL:

@@ -53,6 +53,7 @@ class MySQL:
     dialects = frozenset({"mysql"})
     transactional_ddl = False
     offline_url = "mysql+pymysql://"
+    made_by_connecting = False
     online = True
 
     def with_driver(self, url: URL) -> URL:

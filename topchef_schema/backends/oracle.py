@@ -33,6 +33,7 @@ class Oracle:
     dialects = frozenset({"oracle"})
     transactional_ddl = False
     offline_url = "oracle+oracledb://"
+    made_by_connecting = False
     online = False
 
     def with_driver(self, url: URL) -> URL:

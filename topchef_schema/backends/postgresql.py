@@ -32,6 +32,7 @@ class PostgreSQL:
     dialects = frozenset({"postgresql"})
     transactional_ddl = True
     offline_url = "postgresql://"
+    made_by_connecting = False
     online = True
 
     def with_driver(self, url: URL) -> URL:

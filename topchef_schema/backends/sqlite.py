@@ -38,6 +38,7 @@ class SQLite:
     # SQLite itself could; the driver's way of opening transactions cannot, and Alembic knows.
     transactional_ddl = False
     offline_url = "sqlite://"
+    made_by_connecting = True
     online = True
 
     def with_driver(self, url: URL) -> URL:

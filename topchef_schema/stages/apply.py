@@ -22,7 +22,7 @@ from topchef_schema.model import (
 )
 from topchef_schema.project import Project
 from topchef_schema.stages import observe
-from topchef_schema.stages.entry import Entry, Target
+from topchef_schema.stages.entry import Entry, Target, look_first
 from topchef_schema.stages.ledger import Ledger, drop
 
 if TYPE_CHECKING:
@@ -199,6 +199,8 @@ def migrate(
         raise _foreign(seen.label)
     if not plan(seen.heads).steps:
         return Applied(seen.label, seen.backend, seen.heads, seen.heads)
+    if not seen.present:
+        look_first(project)
     run = _Run(project, plan, history)
     entry = Entry(project, lock_timeout=lock_timeout, announce=True)
     try:
@@ -279,6 +281,7 @@ def stamp(
             session.commit()
         return Applied(target.label, target.backend.name, before, heads)
 
+    look_first(project)
     return Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body)
 
 

@@ -183,6 +183,14 @@ class Entry:
         return text
 
 
+def look_first(project: Project) -> None:
+    """Run env.py without writing, to find out what it does to a second database.
+
+    Raises `UsageError` where it has one: refused later, the first would be written to already.
+    """
+    Entry(project).run(lambda session, target: None, look=True)
+
+
 def database_url(project: Project) -> tuple[Backend, URL]:
     """Return the backend and the URL, with an installed driver, of a project that names one."""
     url = project.environment.url
@@ -232,10 +240,12 @@ def unreachable(backend: Backend, cause: BaseException, where: str) -> Unreachab
     failure = backend.failure(cause)
     said = first_line(cause)
     message = str(failure) if failure is not Failure.OTHER else "the database refused"
+    hint = _HINTS.get(failure, "see what the server says above")
+    if backend.made_by_connecting and failure is Failure.UNREACHABLE:
+        message = "the database file cannot be opened"
+        hint = "check the path: its folder must exist, and this user must be allowed to write there"
     return UnreachableError(
-        f"{message}: {said}" if said not in message else message,
-        where=where,
-        hint=_HINTS.get(failure, "see what the server says above"),
+        f"{message}: {said}" if said not in message else message, where=where, hint=hint
     )
 
 

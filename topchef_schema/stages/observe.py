@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from topchef_schema.model import OWN_TABLES, HistoryEntry, Snapshot
 from topchef_schema.project import Project
 from topchef_schema.stages import ledger
-from topchef_schema.stages.entry import Entry, Target, database_url
+from topchef_schema.stages.entry import Entry, Target, database_url, require_database
 
 if TYPE_CHECKING:
     from topchef_schema.bridge.session import Session
@@ -55,12 +55,17 @@ def schema_of(session: Session, target: Target) -> Snapshot:
 
 
 def _absent(project: Project) -> Observed | None:
-    """Tell of a database that is not there yet; connecting would create a SQLite file."""
+    """Tell of a database that is not there yet, where connecting would make it.
+
+    Raises `UnreachableError` for one that somebody has to make first.
+    """
     if project.environment.url is None:
         return None
     backend, url = database_url(project)
     if backend.exists(url):
         return None
+    if not backend.made_by_connecting:
+        require_database(project)
     from topchef_schema.backends.base import safe_label
 
     return Observed(safe_label(url), backend.name, (), snapshot=Snapshot({}), present=False)
