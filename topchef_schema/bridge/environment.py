@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from topchef_schema.bridge.revisions import Revisions
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class EnvironmentFailed(Exception):
@@ -160,15 +161,10 @@ class _Run:
 
         def our_configure(connection: Connection | None = None, **options: Any) -> None:
             _revive_our_loggers()
+            self._refuse(connection, offline=context.is_offline_mode())
             if context.is_offline_mode():
                 self._offline(options)
                 connection = None
-            elif connection is None:
-                raise UsageError(
-                    "env.py configured no connection, so there is nothing to migrate",
-                    where=self.door.environment.config_file,
-                    hint="call context.configure(connection=...) when not in offline mode",
-                )
             self.configured = self._noted(connection, options)
             options["render_item"] = portable_first(options.get("render_item"))
             if self.door.on_configure is not None:
@@ -195,6 +191,29 @@ class _Run:
         # Without this paramstyle a "%" would come out doubled.
         options["dialect_opts"] = {"paramstyle": "named"}
 
+    def _refuse(self, connection: Connection | None, *, offline: bool) -> None:
+        """Raise `UsageError` for what cannot be migrated here."""
+        if self.results:
+            raise UsageError(
+                "env.py migrates several databases or schemas in one run, which topchef-db does "
+                "not support yet",
+                where=self._env_py,
+                hint="let env.py configure one at a time, chosen for example by an -x argument, "
+                "and call topchef-db once for each",
+            )
+        if connection is None and not offline:
+            raise UsageError(
+                "env.py configured no connection, so there is nothing to migrate",
+                where=self._env_py,
+                hint="call context.configure(connection=...) when not in offline mode",
+            )
+
+    @property
+    def _env_py(self) -> str:
+        from topchef_schema.bridge.revisions import shown_path
+
+        return shown_path(self.door.revisions.directory.env_py_location)
+
     def _noted(self, connection: Connection | None, options: dict[str, Any]) -> Configured:
         metadata = options.get("target_metadata")
         reference = self.door.environment.metadata
@@ -219,17 +238,11 @@ class _Run:
             if connection.in_transaction():
                 # Commit, not rollback: what env.py SET before must survive.
                 connection.commit()
+                # SQLAlchemy lets nothing follow a commit inside ``with engine.begin()``.
+                connection._trans_context_manager = None
 
     def work(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
         """Alembic's ``fn``: do everything here and hand back no steps."""
-        if self.results:
-            raise UsageError(
-                "env.py migrates several databases or schemas in one run, which topchef-db does "
-                "not support yet",
-                where=self.door.environment.config_file,
-                hint="let env.py configure one at a time, chosen for example by an -x argument, "
-                "and call topchef-db once for each",
-            )
         assert self.configured is not None
         session = Session(
             context=context,
@@ -257,6 +270,10 @@ class _Run:
         except Exception as error:
             if self.raised is not None:
                 raise self.raised from None
+            if self.door.isolate and self.results:
+                # Its own commit finds the transaction gone: our work there is done all the same.
+                log.debug("env.py, after the work: %s", error)
+                return
             raise EnvironmentFailed(
                 error, where=self._place(error), finished=bool(self.results)
             ) from error
@@ -272,14 +289,14 @@ class _Run:
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
             if frame.filename.startswith(str(directory.dir)):
                 return f"{shown_path(frame.filename)}:{frame.lineno}"
-        return shown_path(directory.env_py_location)
+        return self._env_py
 
     def result(self) -> Any:
         """Return what the body returned; raises `UsageError` if env.py never let it run."""
         if not self.results:
             raise UsageError(
                 "env.py ended without running any migrations",
-                where=self.door.environment.config_file,
+                where=self._env_py,
                 hint="it has to call context.configure() and context.run_migrations()",
             )
         return self.results[0]
