@@ -1,0 +1,286 @@
+"""Every way in which an env.py takes its URL and runs its transaction, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.whole_projects import MakeProject, execute, query, revision, tables, text
+from topchef_schema import downgrade, history, roundtrip, sql, stamp, status, upgrade
+from topchef_schema.errors import MigrationError, UnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import ScratchDatabase
+    from topchef_schema.model import Report
+    from topchef_schema.project import Project
+
+LOGGING = """
+[loggers]
+keys = root
+[handlers]
+keys = console
+[formatters]
+keys = plain
+[logger_root]
+level = WARNING
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stdout,)
+level = NOTSET
+formatter = plain
+[formatter_plain]
+format = %(message)s
+"""
+
+SETTINGS = {
+    "usual": "",
+    "step_by_step": "",
+    "from_variable": "url_env = SHOP_DATABASE",
+    "from_x": "url_x = database",
+    "from_option": "url_option = shop_url",
+    "from_attributes": "",
+    "outer_transaction": "",
+    "explicit_commit": "",
+    "own_version_table": "",
+    "noisy": LOGGING,
+    "asynchronous": "drivers = sqlite = aiosqlite",
+}
+"""What each environment needs to be told apart from the URL."""
+
+
+@pytest.mark.parametrize("env", sorted(set(SETTINGS) - {"asynchronous"}))
+def test_every_way_in(project: MakeProject, scratch: ScratchDatabase, env: str) -> None:
+    shop = project("linear", env=env, settings=SETTINGS[env])
+    assert upgrade(shop.on(scratch)).data["current"] == ["cc30"]
+    assert "books" in tables(scratch)
+    seen = status(shop.on(scratch))
+    assert seen.data == {"current": ["cc30"], "heads": ["cc30"], "pending": []}
+    assert len(history(shop.on(scratch)).data["events"]) == 3
+    assert downgrade(shop.on(scratch), "base").data["current"] == []
+    assert "books" not in tables(scratch)
+
+
+def test_asynchronous_environment(project: MakeProject) -> None:
+    shop = project("linear", env="asynchronous", settings=SETTINGS["asynchronous"])
+    assert upgrade(shop.here()).data["current"] == ["cc30"]
+    assert status(shop.here()).data["pending"] == []
+    assert downgrade(shop.here(), "base").data["current"] == []
+
+
+@pytest.mark.backends("postgresql")
+def test_asynchronous_environment_with_asyncpg(
+    project: MakeProject, scratch: ScratchDatabase
+) -> None:
+    shop = project("linear", env="asynchronous", settings="drivers = postgresql = asyncpg")
+    for arguments in (["upgrade"], ["downgrade", "base"]):
+        done = shop.program(*arguments, "--url-env", "SHOP", SHOP=text(scratch))
+        assert done.returncode == 0, done.stderr
+    assert tables(scratch) == {"alembic_version", "topchef_history"}
+    assert len(query(scratch, "SELECT * FROM topchef_history")) == 6
+
+
+@pytest.mark.parametrize("env", sorted(SETTINGS))
+def test_scratch_work_through_every_way(project: MakeProject, env: str) -> None:
+    shop = project("linear", env=env, settings=SETTINGS[env])
+    report = roundtrip(shop.here(), on=["sqlite"])
+    assert (report.findings, len(report.checks)) == ((), 3)
+    script = sql(shop.here(), on=["sqlite"]).script
+    assert script is not None
+    assert "CREATE TABLE authors" in script
+    assert not shop.file.exists()
+
+
+@pytest.mark.parametrize("env", ["usual", "from_variable", "from_x", "own_mind"])
+def test_the_wrong_database_is_refused(project: MakeProject, env: str) -> None:
+    """Wherever env.py goes instead of where it was sent, nothing is written there."""
+    shop = project("linear", env=env, ini="sqlalchemy.url = sqlite:///ini.db")
+    source = "alembic/env.py"
+    content = (shop.root / source).read_text()
+    for mine in (
+        "config.get_section(config.config_ini_section, {})",
+        'os.environ["SHOP_DATABASE"]',
+    ):
+        their = (
+            '{"sqlalchemy.url": "sqlite:///own_mind.db"}'
+            if "section" in mine
+            else '"sqlite:///own_mind.db"'
+        )
+        content = content.replace(mine, their)
+    content = content.replace('["database"]', '.get("database", "sqlite:///own_mind.db")')
+    shop.write(source, content)
+    with pytest.raises(UsageError) as caught:
+        upgrade(shop.here())
+    assert "own_mind.db" in caught.value.message
+    assert "app.db" in caught.value.message
+    for setting in ("url_env", "url_x", "url_option"):
+        assert setting in caught.value.hint
+    own = shop.root / "own_mind.db"
+    assert not own.exists() or own.stat().st_size == 0
+
+
+@pytest.mark.parametrize("present", [True, False])
+@pytest.mark.parametrize("move", [upgrade, partial(stamp, revisions="heads")])
+def test_several_databases_in_one_run_are_refused(
+    project: MakeProject, move: Callable[[Project], Report], *, present: bool
+) -> None:
+    shop = project("linear", env="several_databases")
+    if present:
+        shop.file.touch()
+    with pytest.raises(UsageError, match="several databases") as caught:
+        move(shop.here())
+    assert caught.value.where == "alembic/env.py"
+    for name in ("app.db", "second.db"):
+        file = shop.root / name
+        assert not file.exists() or not tables(f"sqlite:///{file}")
+
+
+ENDINGS = {
+    "nothing": ("", UsageError, "without running any migrations"),
+    "no connection": ("context.configure(url='sqlite://')", UsageError, "no connection"),
+    "error": ("1 / 0", UsageError, "division by zero"),
+    "syntax error": ("def (", UsageError, "syntax"),
+    "not installed": ("import nowhere_at_all", UnreachableError, "nowhere_at_all"),
+    "key": ("context.config.attributes['shop']", UsageError, "shop"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(ENDINGS))
+def test_environments_that_fail(project: MakeProject, case: str) -> None:
+    line, kind, words = ENDINGS[case]
+    shop = project("linear")
+    shop.write("alembic/env.py", f"from alembic import context\n\n{line}\n")
+    with pytest.raises(kind) as caught:
+        upgrade(shop.here())
+    assert words in caught.value.message
+    assert caught.value.where.startswith("alembic/env.py")
+    assert not shop.file.exists()
+    shop.file.touch()
+    with pytest.raises(kind, match=words):
+        status(shop.here())
+
+
+def test_loggers_and_stdout_survive_a_noisy_environment(project: MakeProject) -> None:
+    body = 'print("the revision says hello on stdout")'
+    versions = {"d.py": revision("dd40", body, down="cc30")}
+    shop = project("linear", env="noisy", settings=LOGGING, versions=versions)
+    done = shop.program("upgrade", "--url", shop.url, "--format", "json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["data"]["current"] == ["dd40"]
+    assert "env.py says hello" in done.stderr
+    assert "the revision says hello" in done.stderr
+    assert "app.db (from --url)" in done.stderr
+    assert "4/4 up dd40" in done.stderr
+
+
+def test_arguments_reach_the_environment(project: MakeProject) -> None:
+    body = 'op.create_table(op.get_context().opts["shop"], sa.Column("id", sa.Integer))'
+    shop = project(versions={"a.py": revision("a1", body)})
+    env = (shop.root / "alembic" / "env.py").read_text()
+    given = 'shop=context.get_x_argument(as_dictionary=True)["shop"], connection=connection'
+    shop.write("alembic/env.py", env.replace("connection=connection", given))
+    upgrade(shop.here(x=["shop=corner"]))
+    assert "corner" in tables(shop.url)
+
+
+def test_keywords_of_run_migrations_reach_the_revision(project: MakeProject) -> None:
+    body = 'op.create_table(engine_name, sa.Column("id", sa.Integer))'
+    shop = project(
+        versions={"a.py": revision("a1", body).replace("upgrade()", "upgrade(engine_name)")}
+    )
+    env = (shop.root / "alembic" / "env.py").read_text()
+    shop.write("alembic/env.py", env.replace("run_migrations()", 'run_migrations(engine_name="x")'))
+    upgrade(shop.here())
+    assert "x" in tables(shop.url)
+
+
+def test_transaction_per_migration_of_the_settings(
+    project: MakeProject, scratch: ScratchDatabase
+) -> None:
+    good = revision("a1", 'op.create_table("good", sa.Column("id", sa.Integer))')
+    bad = revision("b2", 'op.execute("INSERT INTO nowhere VALUES (1)")', down="a1")
+    shop = project(
+        settings="transaction_per_migration = true", versions={"a.py": good, "b.py": bad}
+    )
+    with pytest.raises(MigrationError, match="stay done: a1"):
+        upgrade(shop.on(scratch))
+    assert "good" in tables(scratch)
+
+
+def test_prepare_is_called_with_the_url(project: MakeProject) -> None:
+    shop = project("linear", env="from_option", settings="prepare = shop_setup:prepare")
+    shop.write(
+        "shop_setup.py",
+        'def prepare(config):\n    url = config.get_main_option("sqlalchemy.url")\n'
+        '    config.set_main_option("shop_url", url)\n',
+    )
+    assert upgrade(shop.here()).data["current"] == ["cc30"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("prepare = shop_setup:prepare", "cannot be imported"),
+        ("prepare = nonsense", "module:attribute"),
+        ("prepare = os:name", "is not a function"),
+        ("metadata = shop_setup:metadata", "cannot be imported"),
+    ],
+)
+def test_settings_that_name_nothing(project: MakeProject, setting: str, words: str) -> None:
+    shop = project("linear", settings=setting)
+    with pytest.raises(UsageError, match=words) as caught:
+        upgrade(shop.here())
+    assert caught.value.where.startswith("setting ")
+    assert not shop.file.exists() or not shop.file.read_bytes()
+
+
+def test_a_url_in_the_environment_is_left_as_it_was(
+    project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    monkeypatch.setenv("SHOP_DATABASE", "sqlite:///somewhere.db")
+    shop = project("linear", env="from_variable", settings="url_env = SHOP_DATABASE")
+    upgrade(shop.here())
+    assert os.environ["SHOP_DATABASE"] == "sqlite:///somewhere.db"
+    assert not (shop.root / "somewhere.db").exists()
+
+
+def test_hooks_of_the_environment_are_called(project: MakeProject) -> None:
+    shop = project("linear")
+    env = (shop.root / "alembic" / "env.py").read_text()
+    hook = (
+        "def heard(ctx, step, heads, run_args):\n"
+        '    with open("heard.txt", "a") as file:\n'
+        '        file.write(f"{step.up_revision_id} {sorted(heads)}\\n")\n\n'
+    )
+    env = env.replace("connection=connection", "connection=connection, on_version_apply=heard")
+    shop.write(
+        "alembic/env.py", env.replace("config = context.config", hook + "config = context.config")
+    )
+    upgrade(shop.here())
+    assert (shop.root / "heard.txt").read_text().splitlines() == [
+        "aa10 ['aa10']",
+        "bb20 ['bb20']",
+        "cc30 ['cc30']",
+    ]
+
+
+def test_what_the_environment_writes_stays(project: MakeProject, scratch: ScratchDatabase) -> None:
+    shop = project("linear")
+    execute(scratch, "CREATE TABLE mine (id INTEGER)")
+    env = (shop.root / "alembic" / "env.py").read_text()
+    before = (
+        "connection.exec_driver_sql('INSERT INTO mine VALUES (1)'); connection.commit()\n        "
+    )
+    shop.write(
+        "alembic/env.py",
+        env.replace("context.configure(connection=", before + "context.configure(connection="),
+    )
+    upgrade(shop.on(scratch))
+    # Once for the first look, once for the work.
+    assert len(query(scratch, "SELECT id FROM mine")) == 2
