@@ -39,11 +39,12 @@ def upgrade() -> None:
     if not getattr(dialect, "is_mariadb", False) or (version and version < (10, 7)):
         return
     # Strict, for a server that is not would make nothing of what it cannot read.
-    for table, key in KEYS:
-        op.execute(
-            f"SET STATEMENT sql_mode = 'STRICT_ALL_TABLES' FOR UPDATE {table} SET {key} = {key}"
-            f" WHERE {key} IS NOT NULL AND CAST({key} AS UUID) IS NULL"
-        )
+    op.execute(
+        "SET STATEMENT sql_mode = 'STRICT_ALL_TABLES' FOR"
+        " CREATE TEMPORARY TABLE topchef_keys (topchef_key UUID) "
+        + " UNION ALL ".join(f"SELECT {key} AS topchef_key FROM {table}" for table, key in KEYS)
+    )
+    op.execute("DROP TEMPORARY TABLE topchef_keys")
     op.drop_constraint("fk_jobs_service_id", "jobs", type_="foreignkey")
     op.drop_constraint("fk_jobs_job_set_id", "jobs", type_="foreignkey")
     # --- end ---

@@ -16,6 +16,7 @@ Create Date: 2026-11-23 09:21:40
 import json
 from collections.abc import Sequence
 from decimal import Decimal
+from math import isfinite
 
 import sqlalchemy as sa
 from alembic import op
@@ -41,25 +42,32 @@ def upgrade() -> None:
         return
     connection = op.get_bind()
     for table, key, columns in DOCUMENTS:
-        for column in columns:
-            written = sa.text(f"UPDATE {table} SET {column} = :document WHERE {key} = :key")
-            read = sa.text(f"SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL")
-            for identity, document in connection.execute(read).all():
-                spelled = _respelled(document)
-                if spelled != document:
-                    connection.execute(written, {"document": spelled, "key": identity})
+        keys = connection.execute(sa.text(f"SELECT {key} FROM {table}")).scalars().all()
+        read = sa.text(f"SELECT {', '.join(columns)} FROM {table} WHERE {key} = :key")
+        changes = ", ".join(f"{column} = :{column}" for column in columns)
+        write = sa.text(f"UPDATE {table} SET {changes} WHERE {key} = :key")
+        # One by one: all documents together may be more than fits into memory.
+        for each in keys:
+            found = connection.execute(read, {"key": each}).mappings().one()
+            spelled = {column: _respelled(found[column]) for column in columns}
+            if spelled != dict(found):
+                connection.execute(write, {**spelled, "key": each})
 
 
 def downgrade() -> None:
     pass
 
 
-def _respelled(document: str) -> str:
+def _respelled(document: str | None) -> str | None:
     """Return the document as the models write it; what they could not read stays as it is."""
+    if document is None:
+        return None
     try:
-        return _spelled(json.loads(document))
-    except ValueError:
+        spelled = _spelled(json.loads(document))
+        spelled.encode()
+    except (ValueError, RecursionError):
         return document
+    return spelled
 
 
 def _spelled(value: object) -> str:
@@ -68,6 +76,8 @@ def _spelled(value: object) -> str:
         return f"{{{','.join(members)}}}"
     if isinstance(value, list):
         return f"[{','.join(map(_spelled, value))}]"
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("JSON has no such number")
     if isinstance(value, float) and abs(value) >= 1e16:
         return f"{Decimal(repr(value)):f}.0"
     if isinstance(value, float):
