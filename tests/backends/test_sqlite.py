@@ -98,6 +98,8 @@ TWO_MEANINGS = {
     "descending key of a column": ("a INTEGER PRIMARY KEY", "a INTEGER PRIMARY KEY DESC"),
     "autoincrement": ("a INTEGER PRIMARY KEY", "a INTEGER PRIMARY KEY AUTOINCREMENT"),
     "conflict": ("a INT UNIQUE", "a INT UNIQUE ON CONFLICT IGNORE"),
+    "conflict of a key": ("a INT PRIMARY KEY", "a INT PRIMARY KEY ON CONFLICT FAIL"),
+    "conflict of a null": ("a INT NOT NULL", "a INT NOT NULL ON CONFLICT FAIL"),
     "collation": ("a TEXT", "a TEXT COLLATE NOCASE"),
     "null": ("a INT", "a INT NOT NULL"),
     "stored": ("a INT, b AS (a) STORED", "a INT, b AS (a) VIRTUAL"),
