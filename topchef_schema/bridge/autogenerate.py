@@ -111,7 +111,7 @@ class _Rendering:
         """Return the operations of *containers*, one by one also where they are in a batch."""
         found: list[Operation] = []
         for container in containers:
-            for operation in container.ops:
+            for operation in _without_lost_indexes(container.ops):
                 found += self._sorted(context, operation)
         return tuple(found)
 
@@ -187,6 +187,27 @@ class _Rendering:
         operation.existing_type = column.type
         if operation.modify_server_default is False and operation.existing_server_default:
             operation.existing_server_default = column.server_default
+
+
+def _without_lost_indexes(operations: list[MigrateOperation]) -> Iterator[MigrateOperation]:
+    """Leave out the dropping of indexes that go with their table.
+
+    Alembic drops them first, which MySQL and MariaDB refuse for the index of a foreign key.
+    """
+    from alembic.operations import ops
+
+    lost = {
+        (each.schema, each.table_name) for each in operations if isinstance(each, ops.DropTableOp)
+    }
+
+    def goes(each: MigrateOperation) -> bool:
+        return isinstance(each, ops.DropIndexOp) and (each.schema, each.table_name) in lost
+
+    for operation in operations:
+        if isinstance(operation, ops.ModifyTableOps):
+            operation.ops = [each for each in operation.ops if not goes(each)]
+        if not goes(operation):
+            yield operation
 
 
 def _column(operation: AlterColumnOp, metadata: Any) -> Any:
