@@ -49,8 +49,12 @@ def imports(lines: Collection[str]) -> str:
 
 
 def _statement(statement: ast.stmt, column: int) -> list[str]:
-    if isinstance(statement, ast.Expr):
-        return _expression(statement.value, column)
+    node = statement.value if isinstance(statement, ast.Expr) else None
+    if isinstance(node, ast.Call):
+        # Not as a chain: without brackets around it, it would end with its first line.
+        return _bracketed(f"{_flat(node.func)}(", [*node.args, *node.keywords], ")", column)
+    if node is not None:
+        return _expression(node, column)
     return _flat(statement).splitlines()
 
 

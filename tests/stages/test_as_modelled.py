@@ -1,0 +1,119 @@
+"""What Alembic's comparison is blind to is found in the catalogs, on the databases that have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.whole_projects import MakeProject, revision, text
+from topchef_schema import revision as generate
+from topchef_schema import roundtrip
+from topchef_schema.model import Severity
+from topchef_schema.project import Project
+from topchef_schema.stages import compare
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import Server
+    from topchef_schema.stages.compare import Lack
+
+MODELS = """\
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+metadata = sa.MetaData(naming_convention={{"pk": "pk_%(table_name)s"}})
+sa.Table("notes", metadata, sa.Column("id", sa.Integer, primary_key=True), {column}{options})
+"""
+TABLE = """\
+from sqlalchemy.dialects import mysql
+op.create_table(
+    "notes", sa.Column("id", sa.Integer), {column}, sa.PrimaryKeyConstraint("id", name="pk_notes")
+)"""
+
+Make = Callable[..., Project]
+
+
+@pytest.fixture
+def notes(project: MakeProject) -> Make:
+    """Return what makes a project whose one table has a column: as revised, and as modelled."""
+
+    def make(revised: str, modelled: str, options: str = "") -> Project:
+        whole = project(
+            settings="metadata = notes_models:metadata",
+            versions={
+                "a1.py": revision(
+                    "a1", TABLE.format(column=revised), 'op.drop_table("notes")', message="notes"
+                )
+            },
+        )
+        whole.write("notes_models.py", MODELS.format(column=modelled, options=options))
+        return whole.load()
+
+    return make
+
+
+def lack(project: Project, server: Server) -> Lack:
+    (found,) = compare.lacking(project, [text(server)]).values()
+    return found
+
+
+@pytest.mark.backends("mariadb", "mysql")
+@pytest.mark.parametrize(
+    ("revised", "modelled"),
+    [
+        ('sa.Column("x", mysql.LONGTEXT())', 'sa.Column("x", sa.JSON())'),
+        ('sa.Column("x", sa.DateTime())', 'sa.Column("x", mysql.DATETIME(fsp=6))'),
+    ],
+)
+def test_other_types_become_operations(
+    notes: Make, server: Server, revised: str, modelled: str
+) -> None:
+    project = notes(revised, modelled)
+    found = lack(project, server)
+    (change,) = found.operations.upgrades
+    assert "alter_column" in change.text
+    assert [each.key for each in found.changes] == ["column notes.x"]
+
+    generate(project, "the type", on=[text(server)], rev_id="b2")
+    there = Project.load(project.environment.config_file)
+    assert roundtrip(there, on=[text(server)]).findings == ()
+    assert lack(there, server).changes == ()
+
+
+def test_equal_tables_have_no_differences(notes: Make, server: Server) -> None:
+    found = lack(notes('sa.Column("x", sa.Text())', 'sa.Column("x", sa.Text())'), server)
+    assert found.changes == ()
+    assert found.operations.upgrades == ()
+
+
+@pytest.mark.backends("sqlite", "postgresql")
+def test_what_has_no_operation_is_a_warning(notes: Make, server: Server) -> None:
+    check = ', sa.CheckConstraint("x > 0", name="positive")'
+    column = 'sa.Column("x", sa.Integer)'
+    report = generate(notes(column, column, check), "nothing", on=[text(server)])
+    (finding,) = report.findings
+    assert finding.rule == "models-differ"
+    assert finding.severity is Severity.WARNING
+    assert str(finding.object).endswith("notes.positive")
+    assert finding.before is None
+    assert report.data == {"revisions": []}
+    assert "agree" not in str(report.summary)
+
+
+def test_other_nullability_is_no_other_type(notes: Make, server: Server) -> None:
+    found = lack(
+        notes('sa.Column("x", sa.JSON)', 'sa.Column("x", sa.JSON, nullable=False)'), server
+    )
+    (change,) = found.operations.upgrades
+    assert "nullable=False" in change.text
+    assert "type_=" not in change.text.replace("existing_type=", "")
+
+
+@pytest.mark.backends("postgresql")
+@pytest.mark.parametrize("options", [', schema="elsewhere"', ', sa.CheckConstraint("other > 0")'])
+def test_models_that_cannot_be_made_alone_have_no_differences(
+    notes: Make, server: Server, options: str
+) -> None:
+    column = 'sa.Column("x", sa.Integer)'
+    assert lack(notes(column, column, options), server).changes == ()
