@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ import click
 from topchef_schema import __version__
 from topchef_schema.commands import options
 from topchef_schema.discover import discover
-from topchef_schema.errors import InterruptedRunError, TopchefError, UnreachableError, UsageError
+from topchef_schema.errors import InterruptedRunError, TopchefError, UsageError
 from topchef_schema.model import ErrorInfo, Report, Severity
 
 log = logging.getLogger("topchef_schema")
@@ -83,6 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit. The only place that prints a report or exits."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     _log_to_stderr(given)
+    with contextlib.suppress(ValueError):  # only the main thread may ask for signals
+        # What was made for this run is removed as after Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _broken_pipe():
         sys.exit(run(given))
 
@@ -92,9 +96,10 @@ def run(given: list[str]) -> int:
     chosen = _Output.guess(given)
     try:
         result = program.main(given, prog_name="topchef-db", standalone_mode=False)
-        if not isinstance(result, Report):
+        if not isinstance(result, options.Answer):
             return int(result or 0)
-        return chosen.write(result)
+        chosen = _Output(result.format, result.output, result.fail_on, result.report.command)
+        return chosen.write(result.report)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return UsageError.exit_code
@@ -113,10 +118,10 @@ def run(given: list[str]) -> int:
 class _Output:
     """Where and how this call's report is written, known even where parsing failed."""
 
-    def __init__(self, format_: str, output: str | None, fail_on: str, command: str) -> None:
+    def __init__(self, format_: str, output: str | None, fail_on: Severity, command: str) -> None:
         self.format = format_
         self.output = output
-        self.fail_on = Severity(fail_on) if fail_on in list(Severity) else Severity.ERROR
+        self.fail_on = fail_on
         self.command = command
 
     @classmethod
@@ -132,7 +137,7 @@ class _Output:
         return cls(
             format_ if format_ in known else default,
             options.option_value(given, ("-o", "--output")),
-            options.option_value(given, ("--fail-on",)) or "error",
+            Severity.ERROR,
             command,
         )
 
@@ -155,12 +160,13 @@ class _Output:
 
     def failure(self, error: TopchefError) -> int:
         """Report a failure in the format of the call."""
-        info = ErrorInfo(error.kind, error.message, error.where, error.hint, error.exit_code)
         try:
-            return self.write(Report(self.command, error=info))
-        except UnreachableError as second:
-            click.echo(f"error: {second.message}", err=True)
-            return error.exit_code
+            return self.write(Report(self.command, error=ErrorInfo.of(error)))
+        except UsageError as second:
+            # The report has no place: what it would say is said here.
+            self.output = None
+            click.echo(f"error: {second.message}: {second.where}", err=True)
+            return self.write(Report(self.command, error=ErrorInfo.of(error)))
 
     def usage(self, error: click.UsageError) -> int:
         """Report a wrong call, with its usage line on stderr."""

@@ -6,16 +6,18 @@ taken although it looks like an option.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from topchef_schema.errors import UsageError
-from topchef_schema.model import Report, Severity
+from topchef_schema.errors import TopchefError, UsageError
+from topchef_schema.model import ErrorInfo, Report, Severity
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,8 +26,18 @@ _MARK = "\ue000"
 """Stands before a revision argument that looks like an option, while click parses."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A command's report, and how its options and settings want it written."""
+
+    report: Report
+    format: str
+    output: str | None
+    fail_on: Severity
+
+
 class Command(click.Command):
-    """A command that returns a Report; the program renders it."""
+    """A command that returns an `Answer`; the program renders it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does, but take ``-1`` for an argument, and defaults from the settings."""
@@ -33,12 +45,14 @@ class Command(click.Command):
             ctx.default_map = self._defaults(ctx, args)
         marked = [_MARK + each if _RELATIVE.match(each) else each for each in args]
         try:
-            return super().parse_args(ctx, marked)
+            rest = super().parse_args(ctx, marked)
         except click.UsageError as error:
             said = error.format_message()
             if _MARK not in said:
                 raise
             raise click.UsageError(said.replace(_MARK, ""), ctx) from None
+        ctx.params = {name: _unmarked(value) for name, value in ctx.params.items()}
+        return rest
 
     def _defaults(self, ctx: click.Context, args: list[str]) -> dict[str, Any]:
         """Return what ``[topchef.COMMAND]`` says; raises `UsageError` for an unknown key."""
@@ -50,7 +64,11 @@ class Command(click.Command):
             option_value(args, ("-c", "--config")) or before.get("config"),
             option_value(args, ("--settings",)) or before.get("settings"),
         )
-        known = {each.name: each for each in self.params if isinstance(each, click.Option)}
+        known = {
+            str(each.name).rstrip("_"): each
+            for each in self.params
+            if isinstance(each, click.Option)
+        }
         defaults = {}
         for key, value in given.items():
             name = key.replace("-", "_")
@@ -62,19 +80,28 @@ class Command(click.Command):
                     hint=f"topchef-db {self.name} --help lists them",
                 )
             several = option.multiple and isinstance(value, str)
-            defaults[name] = value.replace(",", " ").split() if several else value
+            defaults[option.name or name] = value.replace(",", " ").split() if several else value
         return defaults
 
 
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_unmarked(each) for each in value)
+    return value.removeprefix(_MARK) if isinstance(value, str) else value
+
+
 def option_value(args: Sequence[str], names: tuple[str, ...]) -> str | None:
-    """Return the value given to one of *names* in a call that is not parsed yet."""
+    """Return the value given to one of *names* in a call that is not parsed yet: the last one."""
+    found = None
     for position, each in enumerate(args):
         if each in names and position + 1 < len(args):
-            return args[position + 1]
+            found = args[position + 1]
         for name in names:
             if name.startswith("--") and each.startswith(name + "="):
-                return each.partition("=")[2]
-    return None
+                found = each.partition("=")[2]
+            elif len(name) == 2 and each.startswith(name) and each != name:
+                found = each[2:]
+    return found
 
 
 if TYPE_CHECKING:
@@ -90,7 +117,7 @@ class RevisionArgument(TextType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the word as it was typed."""
-        return str(value).removeprefix(_MARK)
+        return str(value)
 
 
 REVISION = RevisionArgument()
@@ -235,14 +262,21 @@ def command(
     def decorate(function: Callable[..., Report]) -> click.Command:
         import inspect
 
-        def callback(**arguments: Any) -> Report:
+        def callback(**arguments: Any) -> Answer:
             context = click.get_current_context()
-            loaded = load_project(context, arguments) if project else None
-            for name in (*_GLOBAL, "format_", "output", "fail_on", "verbose", "quiet"):
-                arguments.pop(name, None)
+            format_, output = arguments.pop("format_"), arguments.pop("output")
+            fail_on = Severity(arguments.pop("fail_on"))
             started = time.perf_counter()
-            report = function(loaded, **arguments)
-            return replace(report, seconds=time.perf_counter() - started)
+            try:
+                _require_writable(output)
+                loaded = load_project(context, arguments) if project else None
+                for name in (*_GLOBAL, "verbose", "quiet"):
+                    arguments.pop(name, None)
+                report = function(loaded, **arguments)
+            except TopchefError as error:
+                report = Report(str(context.info_name), error=ErrorInfo.of(error))
+            report = replace(report, seconds=time.perf_counter() - started)
+            return Answer(report, format_, output, fail_on)
 
         name = function.__name__.strip("_").removesuffix("_command").replace("_", "-")
         wrapped: Callable[..., Any] = output_options(*formats)(callback)
@@ -261,6 +295,21 @@ def command(
         )(wrapped)
 
     return decorate
+
+
+def _require_writable(output: str | None) -> None:
+    """Raise `UsageError` for a report that could not be written once the work is done."""
+    if output is None or output == "-":
+        return
+    path = Path(output)
+    folder = path.absolute().parent
+    writable = os.access(path if path.exists() else folder, os.W_OK)
+    if path.is_dir() or not folder.is_dir() or not writable:
+        raise UsageError(
+            "the report cannot be written there",
+            where=output,
+            hint="give a file that may be written, in a folder that exists, to --output",
+        )
 
 
 def _indented(text: str) -> str:

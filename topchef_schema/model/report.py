@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from topchef_schema.errors import TopchefError
 from topchef_schema.model.recording import Statement
 from topchef_schema.model.revision import Direction
 
@@ -76,6 +77,11 @@ class ErrorInfo:
     where: str
     hint: str
     exit_code: int
+
+    @classmethod
+    def of(cls, error: TopchefError) -> ErrorInfo:
+        """Return *error* as data."""
+        return cls(error.kind, error.message, error.where, error.hint, error.exit_code)
 
 
 @dataclass(frozen=True, slots=True)
