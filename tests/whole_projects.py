@@ -6,8 +6,12 @@ here once.
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
 
+from topchef_schema import cli
 from topchef_schema.project import Project
 
 if TYPE_CHECKING:
@@ -86,6 +91,10 @@ class Whole:
         (text,) = (each for each in texts if f'revision = "{revision}"\n' in each.splitlines(True))
         return next(number for number, line in enumerate(text.splitlines(), 1) if words in line)
 
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the program within this process, which is ten times faster."""
+        return call(*arguments)
+
     def program(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run ``topchef-db`` as a user does, in a process, and wait for it."""
         process = self.start(*arguments, **environment)
@@ -101,6 +110,26 @@ class Whole:
         process = start([sys.executable, "-m", "alembic", *arguments], self.root, environment)
         out, err = process.communicate(timeout=120)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``topchef-db`` within this process; return its exit code and what it printed."""
+    log = logging.getLogger("topchef_schema")
+    before = log.handlers[:], log.propagate, log.level
+    terminated = signal.getsignal(signal.SIGTERM)
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            cli.main(arguments)
+    except SystemExit as end:
+        code = end.code
+    finally:
+        log.handlers[:], log.propagate, level = before
+        log.setLevel(level)
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGTERM, terminated)
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def start(
