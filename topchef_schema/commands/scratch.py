@@ -30,11 +30,14 @@ def scratch(project: Project, *, on: Sequence[str] = (), clean: bool = False) ->
         _, url = stage.resolve(word)
         if url is None:
             continue
-        with stage.place(word) as place:
-            for name in place.server.leftovers():
-                found.append((place.backend.name, name))
+        backend, server = stage.open_server(word)
+        try:
+            for name in server.leftovers():
+                found.append((backend.name, name))
                 if clean:
-                    place.server.remove(name)
+                    server.remove(name)
+        finally:
+            server.close()
     did = "removed" if clean else "left"
     return Report(
         "scratch",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from topchef_schema import backends
 from topchef_schema.backends.base import first_line
-from topchef_schema.errors import UsageError
+from topchef_schema.errors import UnreachableError, UsageError
 from topchef_schema.model import DatabaseUrl
 from topchef_schema.project import Project, parse_url
 from topchef_schema.stages.worker import in_worker
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,14 +62,46 @@ def place(on: str) -> Iterator[Place]:
     """Open the server that *on* (a backend's name, or the URL of a server) stands for.
 
     A name uses the server in ``TOPCHEF_<NAME>_SERVER``, else a throwaway one, which is stopped
-    afterwards. Raises `UnreachableError` that says what to install.
+    afterwards. So does a named server on which no user with rights on a scratch database alone
+    can be made. Raises `UnreachableError` that says what to install.
     """
-    backend, url = resolve(on)
-    server = backend.server(None if url is None else parse_url(url))
+    backend, server = open_server(on)
     try:
+        if not _confines(backend, server):
+            server.close()
+            server = _throwaway_instead(backend, on)
         yield Place(backend, server)
     finally:
         server.close()
+
+
+def open_server(on: str) -> tuple[Backend, Server]:
+    """Open the server that *on* stands for, as it is; the caller closes it."""
+    backend, url = resolve(on)
+    return backend, backend.server(None if url is None else parse_url(url))
+
+
+def _confines(backend: Backend, server: Server) -> bool:
+    """Whether what runs on a scratch database can reach nothing else there."""
+    if server.throwaway or backend.made_by_connecting:
+        return True
+    probe = server.create()
+    server.drop(probe)
+    return probe.url.username != server.url.username
+
+
+def _throwaway_instead(backend: Backend, on: str) -> Server:
+    word = on if "://" not in on else "the server of --on"
+    reason = f"the user of {word} may not create users, so revisions could reach other databases"
+    log.info("%s: using a throwaway %s server", reason, backend.title)
+    try:
+        return backend.server(None)
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"{reason}, and there is no throwaway server: {error.message}",
+            where=error.where,
+            hint=f"let that user create users, or {error.hint}",
+        ) from None
 
 
 def resolve(on: str) -> tuple[Backend, DatabaseUrl | None]:

@@ -1,0 +1,64 @@
+"""Scratch work on a named server reaches nothing but its own database."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import URL, create_engine, text
+from sqlalchemy.pool import NullPool
+
+from topchef_schema.backends.base import Server
+from topchef_schema.stages import scratch
+
+CREATE = {
+    "postgresql": ["CREATE ROLE {name} LOGIN CREATEDB PASSWORD '{secret}'"],
+    "mysql": [
+        "CREATE USER {name}@'%' IDENTIFIED BY '{secret}'",
+        "GRANT ALL ON *.* TO {name}@'%'",
+        "REVOKE CREATE USER ON *.* FROM {name}@'%'",
+    ],
+}
+CREATE["mariadb"] = CREATE["mysql"]
+DROP = {"postgresql": "DROP ROLE {name}", "mysql": "DROP USER {name}@'%'"}
+DROP["mariadb"] = DROP["mysql"]
+
+
+def execute(url: URL, statements: list[str]) -> None:
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.fixture
+def powerless(private_server: Server, backend_name: str) -> Iterator[URL]:
+    """A user who may make databases, and no users."""
+    name, secret = "builder" + secrets.token_hex(4), secrets.token_hex(8)
+    statements = [each.format(name=name, secret=secret) for each in CREATE[backend_name]]
+    execute(private_server.url, statements)
+    yield private_server.url.set(username=name, password=secret)
+    execute(private_server.url, [DROP[backend_name].format(name=name)])
+
+
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
+def test_a_server_where_revisions_cannot_be_confined_is_not_used(
+    powerless: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        caplog.at_level("INFO", "topchef_schema"),
+        scratch.place(powerless.render_as_string(hide_password=False)) as place,
+    ):
+        assert place.server.throwaway
+    assert "may not create users" in caplog.text
+    assert str(powerless.password) not in caplog.text
+
+
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
+def test_a_server_where_they_can_be_is_used(private_server: Server) -> None:
+    with scratch.place(private_server.url.render_as_string(hide_password=False)) as place:
+        assert not place.server.throwaway
+        with place.database() as database:
+            assert database.url.username == database.name
