@@ -103,12 +103,12 @@ class Project:
 
 
 def command_settings(
-    command: str, config: str | None, settings: str | None
-) -> tuple[Mapping[str, Any], str]:
-    """Return the defaults that the settings hold for *command*, and where they stand."""
+    config: str | None, settings: str | None
+) -> tuple[Mapping[str, Mapping[str, Any]], str]:
+    """Return the defaults that the settings hold for each command, and where they stand."""
     ini, toml, _ = _configuration_files(config)
     known = _read_settings(ini, toml, settings)
-    return known.commands.get(command, {}), str(settings or ini or toml)
+    return known.commands, str(settings or ini or toml)
 
 
 def parse_url(url: DatabaseUrl) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -60,7 +60,6 @@ class Command(click.Command):
 
         before = ctx.obj or {}
         given, where = command_settings(
-            str(self.name),
             option_value(args, ("-c", "--config")) or before.get("config"),
             option_value(args, ("--settings",)) or before.get("settings"),
         )
@@ -69,8 +68,9 @@ class Command(click.Command):
             for each in self.params
             if isinstance(each, click.Option)
         }
+        _require_commands(given, where)
         defaults = {}
-        for key, value in given.items():
+        for key, value in given.get(str(self.name), {}).items():
             name = key.replace("-", "_")
             option = known.get(name)
             if option is None or name in _GLOBAL:
@@ -82,6 +82,23 @@ class Command(click.Command):
             several = option.multiple and isinstance(value, str)
             defaults[option.name or name] = value.replace(",", " ").split() if several else value
         return defaults
+
+
+def _require_commands(names: Iterable[str], where: str) -> None:
+    """Raise `UsageError` where the settings hold defaults for a command that there is not."""
+    import difflib
+
+    from topchef_schema.discover import discover
+
+    known = sorted(discover("topchef_schema.commands", "COMMAND"))
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise UsageError(
+                f'there is no command "{name}"',
+                where=f"{where}, [topchef.{name}]",
+                hint=f'did you mean "{near[0]}"?' if near else "topchef-db --help lists them",
+            )
 
 
 def _unmarked(value: Any) -> Any:
