@@ -53,6 +53,8 @@ class Entry:
 
     def run(self, body: Callable[[Session, Target], T], *, look: bool = False) -> T:
         """Run *body* inside env.py; with *look* nothing is written. Raises `TopchefError`."""
+        from sqlalchemy.exc import DBAPIError
+
         from topchef_schema.bridge.environment import EnvironmentFailed
 
         with ExitStack() as stack:
@@ -61,6 +63,10 @@ class Entry:
                 return door.online(lambda session: body(session, self._seen()), look=look)
             except EnvironmentFailed as failed:
                 raise self.explained(failed) from failed.cause
+            except DBAPIError as refused:
+                if self.isolate:
+                    raise  # in a database of our making that is a fault of ours
+                raise self._database_failure(refused, "the database") from refused.orig
 
     def _seen(self) -> Target:
         assert self.target is not None
