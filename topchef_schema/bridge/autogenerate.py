@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from topchef_schema.bridge import named_types
+
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations.ops import AlterColumnOp, MigrateOperation
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 Columns = Collection[tuple[str | None, str, str]]
 """Schema, table and column, each."""
 
+_MADE = ".create(op.get_bind(), checkfirst=False)"
+_DROPPED = ".drop(op.get_bind(), checkfirst=False)"
 _MARK = re.compile(r"\bREFLECTED_TYPE_\d+\b")
 
 
@@ -79,8 +83,8 @@ def generate(session: Session, *, other_types: Columns = ()) -> Generated:
         # The documented way for a hook to say: no revision is wanted.
         return Generated((), (), frozenset())
     return Generated(
-        upgrades=rendered.operations(context, directives[0].upgrade_ops_list),
-        downgrades=rendered.operations(context, directives[0].downgrade_ops_list),
+        upgrades=rendered.operations(context, directives[0].upgrade_ops_list, down=False),
+        downgrades=rendered.operations(context, directives[0].downgrade_ops_list, down=True),
         imports=frozenset(context.imports),
     )
 
@@ -107,12 +111,21 @@ class _Rendering:
         self._reflected: dict[int, Any] = {}
         self._written: dict[str, str] = {}
 
-    def operations(self, context: AutogenContext, containers: list[Any]) -> tuple[Operation, ...]:
+    def operations(
+        self, context: AutogenContext, containers: list[Any], *, down: bool
+    ) -> tuple[Operation, ...]:
         """Return the operations of *containers*, one by one also where they are in a batch."""
+        from alembic.autogenerate.render import _repr_type
+
         found: list[Operation] = []
         for container in containers:
+            made, dropped = named_types.missing(context, container.ops, down=down)
+            for type_ in made:
+                found.append(Operation(f"{_repr_type(type_, context)}{_MADE}"))
             for operation in _without_lost_indexes(container.ops):
                 found += self._sorted(context, operation)
+            for type_ in dropped:
+                found.append(Operation(f"{_repr_type(type_, context)}{_DROPPED}"))
         return tuple(found)
 
     def item(self, kind: str, item: Any, context: Any) -> Any:
