@@ -17,6 +17,7 @@ from topchef_schema.model import (
     HistoryStatus,
     Outcome,
     Plan,
+    Snapshot,
     Statement,
     Step,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from topchef_schema.bridge.session import Session, StepFailed
+    from topchef_schema.stages.observe import Observed
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +67,11 @@ class _Run:
 
     def body(self, session: Session, target: Target) -> Applied:
         """Read where the database is, now that the lock is held, and take the steps."""
-        before = session.heads()
+        packaged = self.project.packaged
+        seen = observe.within(session, target, history=packaged, schema=packaged)
+        refuse_foreign(self.project, seen)
+        before = seen.heads
         steps = self.plan(before)
-        if steps.steps:
-            refuse_foreign(self.project, session, target, before)
         self.whole_run = session.whole_run
         self.transactional = session.transactional
         ledger = self._ledger(session, target) if steps.steps else None
@@ -194,9 +197,8 @@ def migrate(
     Where nothing is to do, no lock is taken and nothing is written. Raises `MigrationError` or
     `PartialError` for a step that failed, `LockedError`, `HistoryError`, `UnreachableError`.
     """
-    seen = observe.database(project)
-    if project.packaged and not all(map(project.revisions.known, seen.heads)):
-        raise _foreign(seen.label)
+    seen = observe.database(project, history=project.packaged, schema=project.packaged)
+    refuse_foreign(project, seen)
     if not plan(seen.heads).steps:
         return Applied(seen.label, seen.backend, seen.heads, seen.heads)
     if not seen.present:
@@ -225,23 +227,20 @@ def _after_tail(project: Project, run: _Run, error: TopchefError) -> TopchefErro
     )
 
 
-def refuse_foreign(
-    project: Project, session: Session, target: Target, heads: tuple[str, ...]
-) -> None:
+def refuse_foreign(project: Project, seen: Observed) -> None:
     """Raise `HistoryError` where the packaged project would change somebody else's database."""
-    if not project.packaged or heads:
+    if not project.packaged:
         return
-    snapshot = observe.schema_of(session, target)
-    if any(key.startswith("table ") for key in snapshot.objects):
-        raise _foreign(target.label)
-
-
-def _foreign(label: str) -> HistoryError:
-    return HistoryError(
-        "no alembic.ini here, and this database is not TopChef's",
-        where=label,
-        hint="run topchef-db in the folder of your project, or name its file with -c",
-    )
+    tables = any(key.startswith("table ") for key in (seen.snapshot or Snapshot({})).objects)
+    # Where the first revision failed half-way, the history alone tells whose tables they are.
+    empty = not tables or bool(seen.history)
+    ours = all(map(project.revisions.known, seen.heads)) if seen.heads else empty
+    if not ours:
+        raise HistoryError(
+            "no alembic.ini here, and this database is not TopChef's",
+            where=seen.label,
+            hint="run topchef-db in the folder of your project, or name its file with -c",
+        )
 
 
 def stamp(
@@ -259,9 +258,6 @@ def stamp(
 
     def body(session: Session, target: Target) -> Applied:
         before = session.heads()
-        if not purge:
-            project.revisions.require_known(before)
-        refuse_foreign(project, session, target, before)
         run = _Run(project, lambda heads: Plan((), heads), history)
         ledger = run._ledger(session, target)
         session.stamp(places, purge=purge)
@@ -281,7 +277,13 @@ def stamp(
             session.commit()
         return Applied(target.label, target.backend.name, before, heads)
 
-    look_first(project)
+    # Before the visit that writes: Alembic begins one by making its version table.
+    seen = observe.database(project, history=project.packaged, schema=project.packaged)
+    refuse_foreign(project, seen)
+    if not purge:
+        project.revisions.require_known(seen.heads)
+    if not seen.present:
+        look_first(project)
     return Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body)
 
 

@@ -36,17 +36,22 @@ def database(project: Project, *, history: bool = False, schema: bool = False) -
         return absent
 
     def body(session: Session, target: Target) -> Observed:
-        return Observed(
-            label=target.label,
-            backend=target.backend.name,
-            heads=session.heads(),
-            history=(
-                ledger.read(session.connection, target.version_table_schema) if history else ()
-            ),
-            snapshot=schema_of(session, target) if schema else None,
-        )
+        return within(session, target, history=history, schema=schema)
 
     return Entry(project).run(body, look=True)
+
+
+def within(
+    session: Session, target: Target, *, history: bool = False, schema: bool = False
+) -> Observed:
+    """Look around in an open visit."""
+    return Observed(
+        label=target.label,
+        backend=target.backend.name,
+        heads=session.heads(),
+        history=ledger.read(session.connection, target.version_table_schema) if history else (),
+        snapshot=schema_of(session, target) if schema else None,
+    )
 
 
 def schema_of(session: Session, target: Target) -> Snapshot:
