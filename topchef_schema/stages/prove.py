@@ -22,6 +22,7 @@ from topchef_schema.project import Project
 from topchef_schema.stages import scratch
 from topchef_schema.stages.entry import Entry, Target
 from topchef_schema.stages.up_down_up import Ending, UpDownUp
+from topchef_schema.stages.worker import Workers
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase
@@ -81,12 +82,19 @@ def prove(
     order = project.revisions.all
     identities = frozenset(each.id for each in chosen)
 
+    workers = Workers()
+
     def one(word: str) -> Proof:
-        with scratch.place(word) as place, place.database() as database:
+        with scratch.place(word, workers=workers) as place, place.database() as database:
             return _on(place, project, database, _Task(identities), len(order))
 
     with ThreadPoolExecutor(max_workers=max(1, min(jobs, len(on)))) as pool:
-        return list(pool.map(one, on))
+        try:
+            return list(pool.map(one, on))
+        except BaseException:
+            # Only this thread hears of Ctrl-C; leaving would wait for the others to come to an end.
+            workers.end()
+            raise
 
 
 def _on(

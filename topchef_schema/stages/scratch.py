@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from topchef_schema import backends
@@ -14,7 +14,7 @@ from topchef_schema.backends.base import first_line
 from topchef_schema.errors import UnreachableError, UsageError
 from topchef_schema.model import DatabaseUrl
 from topchef_schema.project import Project, parse_url
-from topchef_schema.stages.worker import in_worker
+from topchef_schema.stages.worker import Workers
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
@@ -27,10 +27,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Place:
-    """An open server and its backend."""
+    """An open server and its backend, and the workers that run on it."""
 
     backend: Backend
     server: Server
+    workers: Workers = field(default_factory=Workers)
 
     @contextmanager
     def database(self) -> Iterator[ScratchDatabase]:
@@ -53,12 +54,12 @@ class Place:
         url = database.url.render_as_string(hide_password=False)
         there = project.at(url, f"--on {self.backend.name}")
         if project.settings.baseline is not None:
-            in_worker(lay_baseline, there)
-        return in_worker(function, there, *arguments, **keywords)
+            self.workers.call(lay_baseline, there)
+        return self.workers.call(function, there, *arguments, **keywords)
 
 
 @contextmanager
-def place(on: str) -> Iterator[Place]:
+def place(on: str, *, workers: Workers | None = None) -> Iterator[Place]:
     """Open the server that *on* (a backend's name, or the URL of a server) stands for.
 
     A name uses the server in ``TOPCHEF_<NAME>_SERVER``, else a throwaway one, which is stopped
@@ -70,7 +71,7 @@ def place(on: str) -> Iterator[Place]:
         if not _confines(backend, server):
             server.close()
             server = _throwaway_instead(backend, on)
-        yield Place(backend, server)
+        yield Place(backend, server, workers or Workers())
     finally:
         server.close()
 

@@ -12,6 +12,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -29,38 +30,64 @@ class WorkerError(RuntimeError):
     """A worker raised what it should not have: its traceback is the message."""
 
 
-def in_worker(function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
-    """Return ``function(*arguments, **keywords)``, called in a new process.
+class Workers:
+    """The worker processes of one command, which can be ended from another thread."""
 
-    The function is found by its name; arguments and result are pickled. What the function prints
-    goes to stderr. Raises the `TopchefError` that the function raised.
-    """
-    level = logging.getLogger("topchef_schema").level
-    request = pickle.dumps((level, function, arguments, keywords))
-    with tempfile.TemporaryDirectory(prefix="topchef_") as folder:
-        answer = Path(folder, "answer")
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._turn = threading.Lock()
+        self._ended = False
+
+    def call(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+        """Return ``function(*arguments, **keywords)``, called in a new process.
+
+        The function is found by its name; arguments and result are pickled. What the function
+        prints goes to stderr. Raises the `TopchefError` that the function raised.
+        """
+        level = logging.getLogger("topchef_schema").level
+        request = pickle.dumps((level, function, arguments, keywords))
+        with tempfile.TemporaryDirectory(prefix="topchef_") as folder:
+            answer = Path(folder, "answer")
+            process = self._started(answer)
+            try:
+                process.communicate(request)
+            except BaseException:
+                process.terminate()
+                process.wait()
+                raise
+            finally:
+                with self._turn:
+                    self._running.discard(process)
+            if not answer.exists():
+                raise WorkerError(f"a worker process ended with code {process.returncode}")
+            kind, value = pickle.loads(answer.read_bytes())
+        if kind == "error":
+            raise value
+        if kind == "bug":
+            raise WorkerError(value)
+        result: T = value
+        return result
+
+    def end(self) -> None:
+        """Stop every worker, and let no new one start."""
+        with self._turn:
+            self._ended = True
+            for process in self._running:
+                process.terminate()
+
+    def _started(self, answer: Path) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _MAIN, str(answer)],
-            stdin=subprocess.PIPE,
-            stdout=sys.__stderr__,
-            env=environment,
-        )
-        try:
-            process.communicate(request)
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-        if not answer.exists():
-            raise WorkerError(f"a worker process ended with code {process.returncode}")
-        kind, value = pickle.loads(answer.read_bytes())
-    if kind == "error":
-        raise value
-    if kind == "bug":
-        raise WorkerError(value)
-    result: T = value
-    return result
+        with self._turn:
+            if self._ended:
+                raise WorkerError("the run is being ended")
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _MAIN, str(answer)],
+                stdin=subprocess.PIPE,
+                stdout=sys.__stderr__,
+                env=environment,
+            )
+            self._running.add(process)
+        return process
 
 
 def serve() -> int:
