@@ -105,7 +105,7 @@ def _render(project: Project, steps: Plan, backend: Backend) -> _Offline:
     """Run env.py offline and render every step that can be."""
     from topchef_schema.bridge.environment import Door, EnvironmentFailed
 
-    url = DatabaseUrl(backend.offline_url, "the dialect")
+    url = DatabaseUrl(_leading_nowhere(backend), "the dialect")
     door = Door(replace(project.environment, url=url), project.revisions, backend=backend.name)
 
     def body(session: Session) -> tuple[_Offline, Session]:
@@ -115,7 +115,7 @@ def _render(project: Project, steps: Plan, backend: Backend) -> _Offline:
         offline, session = door.offline(body, url=backend.offline_url)
     except (EnvironmentFailed, UsageError) as error:
         # No offline branch in env.py: everything is replayed.
-        said = error.message if isinstance(error, UsageError) else str(error.cause)
+        said = error.message if isinstance(error, UsageError) else first_line(error.cause)
         reason = f"env.py has no offline mode ({said})"
         return _Offline(
             (),
@@ -125,6 +125,20 @@ def _render(project: Project, steps: Plan, backend: Backend) -> _Offline:
         )
     # The COMMIT of a transaction around the whole run comes when env.py is left.
     return replace(offline, closing=session.listener.take())
+
+
+def _leading_nowhere(backend: Backend) -> str:
+    """Return a URL of the backend at which no server answers.
+
+    An env.py without an offline mode connects all the same, and may write before it configures:
+    without a host, drivers find the server that usually is there.
+    """
+    from sqlalchemy import make_url
+
+    url = make_url(backend.offline_url)
+    if backend.made_by_connecting:
+        return str(url)
+    return str(url.set(host="127.0.0.1", port=1, database="offline"))
 
 
 def _rendered(session: Session, steps: Plan) -> _Offline:
