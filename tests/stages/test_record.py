@@ -1,0 +1,323 @@
+"""A script run by the database's own client gives what the revisions give; it is safe to read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.whole_projects import MakeProject, Whole, execute, query, revision, tables, text
+from topchef_schema import snapshot, sql, status, upgrade
+from topchef_schema.errors import HistoryError, MigrationError, UnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+    from topchef_schema.backends.base import ScratchDatabase, Server
+    from topchef_schema.model import Report
+
+
+def script_of(whole: Whole, on: str, *arguments: str, **options: Any) -> str:
+    report: Report = sql(whole.load(), *arguments, on=[on], **options)
+    assert report.script is not None
+    return report.script
+
+
+def run(script: str, database: ScratchDatabase) -> None:
+    """Feed *script* to the client of the database, else to its driver; it must succeed."""
+    name = database.url.get_backend_name()
+    command, environment = CLIENTS[name](database.url)
+    if shutil.which(command[0]) is None:
+        without_client(script, database)
+        return
+    done = subprocess.run(
+        command,
+        input=script,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def _sqlite(url: URL) -> tuple[list[str], dict[str, str]]:
+    return ["sqlite3", str(url.database)], {}
+
+
+def _postgresql(url: URL) -> tuple[list[str], dict[str, str]]:
+    environment = {
+        "PGHOST": url.host or str(url.query.get("host", "")),
+        "PGPORT": str(url.port or url.query.get("port", 5432)),
+        "PGUSER": url.username or "",
+        "PGPASSWORD": str(url.password or ""),
+        "PGDATABASE": url.database or "",
+    }
+    return ["psql", "-X", "-q", "-f", "-"], environment
+
+
+def _mysql(url: URL) -> tuple[list[str], dict[str, str]]:
+    socket = url.query.get("unix_socket")
+    place = (
+        [f"--socket={socket}"] if socket else [f"--host={url.host}", f"--port={url.port or 3306}"]
+    )
+    client = "mariadb" if url.get_backend_name() == "mariadb" else "a-client-of-mysql-itself"
+    user = [f"--user={url.username}", f"--database={url.database}"]
+    return [client, "--batch", *place, *user], {"MYSQL_PWD": str(url.password or "")}
+
+
+CLIENTS = {
+    "sqlite": _sqlite,
+    "postgresql": _postgresql,
+    "mariadb": _mysql,
+    # The client called mysql may be MariaDB's, which cannot log in to MySQL 9.
+    "mysql": _mysql,
+}
+
+
+def without_client(script: str, database: ScratchDatabase) -> None:
+    plain = "\n".join(line for line in script.splitlines() if not line.startswith((".", "\\")))
+    name = database.url.get_backend_name()
+    if name == "sqlite":
+        with closing(sqlite3.connect(str(database.url.database))) as connection:
+            connection.executescript(plain)
+    elif name == "postgresql":
+        import psycopg
+
+        with psycopg.connect(text(database).replace("+psycopg", ""), autocommit=True) as session:
+            session.execute(plain)
+    else:
+        import pymysql
+        from pymysql.constants import CLIENT
+
+        _, options = database.url.get_dialect()().create_connect_args(database.url)
+        options["client_flag"] = CLIENT.MULTI_STATEMENTS
+        with closing(pymysql.connect(**options)) as joined, closing(joined.cursor()) as cursor:
+            cursor.execute(plain)
+            while cursor.nextset():
+                pass
+            joined.commit()
+
+
+def schema(whole: Whole, database: ScratchDatabase) -> dict[str, str]:
+    objects: dict[str, str] = snapshot(whole.on(database)).data["objects"]
+    return objects
+
+
+@pytest.mark.parametrize("name", ["linear", "branched"])
+def test_scripts_do_what_the_revisions_do(
+    project: MakeProject, server: Server, scratch: ScratchDatabase, name: str
+) -> None:
+    shop = project(name)
+    beside = server.create()
+    try:
+        upgrade(shop.on(beside), history=False)
+        run(script_of(shop, text(server)), scratch)
+        assert schema(shop, scratch) == schema(shop, beside)
+    finally:
+        server.drop(beside)
+    assert status(shop.on(scratch)).data["pending"] == []
+
+    down = script_of(shop, text(server), down=True)
+    run(down, scratch)
+    assert tables(scratch) == {"alembic_version"}
+    assert query(scratch, "SELECT version_num FROM alembic_version") == []
+
+
+def test_scripts_go_on_from_where_a_database_is(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    shop = project("linear")
+    upgrade(shop.on(scratch), "aa10", history=False)
+    execute(scratch, "INSERT INTO authors (id, name) VALUES (1, 'ada')")
+    run(script_of(shop, text(server), "aa10:cc30"), scratch)
+    assert status(shop.on(scratch)).data["current"] == ["cc30"]
+    assert query(scratch, "SELECT sort_name FROM authors") == [("ADA",)]
+    for range_ in ("aa10:cc30", "cc30:aa10"):
+        assert script_of(shop, text(server), range_, down=True) == script_of(
+            shop, text(server), "aa10:head", down=True
+        )
+    run(script_of(shop, text(server), "cc30:bb20", down=True), scratch)
+    assert status(shop.on(scratch)).data["current"] == ["bb20"]
+
+
+READS = """\
+found = op.get_bind().execute(sa.text("SELECT id, name FROM authors")).all()
+op.create_table("counted", sa.Column("n", sa.Integer))
+counted = sa.table("counted", sa.column("n", sa.Integer))
+op.get_bind().execute(counted.insert(), [{"n": len(found)}, {"n": 7}])"""
+
+
+def test_revision_that_reads(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    reads = revision("dd40", READS, 'op.drop_table("counted")', down="cc30")
+    shop = project("linear", versions={"dd40.py": reads})
+    report = sql(shop.load(), "dd40", on=[text(server)])
+    (finding,) = report.findings
+    assert (finding.rule, finding.revision, str(finding.severity)) == (
+        "depends-on-data",
+        "dd40",
+        "info",
+    )
+    assert report.script is not None
+    assert "depends on the data" in report.script
+    assert "?" not in report.script
+    assert "%s" not in report.script
+    assert "SELECT id" not in report.script
+    assert sql(shop.load(), "dd40", on=[text(server)], strict=True).exit_code() == 10
+    upgrade(shop.on(scratch), "cc30", history=False)
+    run(report.script, scratch)
+    assert sorted(query(scratch, "SELECT n FROM counted")) == [(0,), (7,)]
+    assert status(shop.on(scratch)).data["pending"] == []
+
+
+VALUES = """\
+values = sa.table("texts", sa.column("id", sa.Integer), sa.column("t", sa.String))
+op.create_table("texts", sa.Column("id", sa.Integer, primary_key=True), sa.Column("t", sa.Text))
+op.bulk_insert(values, [{"id": n, "t": t} for n, t in enumerate(TEXTS, 1)])
+op.get_bind().execute(values.insert().values(id=99, t=TEXTS[0]))
+op.execute(values.update().where(values.c.id == 99).values(t=TEXTS[1]))"""
+
+TEXTS = [
+    "50 % off %s %(x)s :name",
+    'it\'s "quoted" `so`',
+    "back\\slash \\n",
+    "two\nlines; -- no comment\n/* nor this */",
+    "naïve \U0001f512 café",
+    "$1 $$ $body$",
+    "?",
+]
+
+
+def test_values_arrive_as_they_are(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    """Whether the script was rendered offline, or recorded, or both."""
+    for number, reads in enumerate(
+        ("", "op.get_bind().execute(sa.text('SELECT 1')).scalar_one()\n")
+    ):
+        body = f"TEXTS = {TEXTS!r}\n{reads}{VALUES}"
+        shop = project(versions={"a.py": revision("a1", body, 'op.drop_table("texts")')})
+        run(script_of(shop, text(server)), scratch)
+        rows = dict(map(tuple, query(scratch, "SELECT id, t FROM texts")))
+        assert rows == {**dict(enumerate(TEXTS, 1)), 99: TEXTS[1]}, number
+        run(script_of(shop, text(server), down=True), scratch)
+        execute(scratch, "DROP TABLE alembic_version")
+
+
+HOSTILE = (
+    "quotes ' \" % */ -- end\nDROP TABLE victims; --\r\nDROP TABLE victims;\x1b[2J \u2028x \u202e"
+)
+
+
+def test_hostile_message(project: MakeProject, server: Server, scratch: ScratchDatabase) -> None:
+    execute(scratch, "CREATE TABLE victims (id INTEGER)")
+    body = 'op.create_table("harmless", sa.Column("id", sa.Integer))'
+    content = revision("a1", body, 'op.drop_table("harmless")', message="MESSAGE")
+    content = content.replace('"""MESSAGE"""', repr(HOSTILE))
+    shop = project(versions={"evil; DROP TABLE victims; --.py": content})
+    script = script_of(shop, text(server))
+    assert "\x1b" not in script
+    run(script, scratch)
+    assert tables(scratch) == {"victims", "harmless", "alembic_version"}
+
+
+def test_names_that_need_quotes(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    body = (
+        'columns = [sa.Column("50 % of", sa.Integer), sa.Column("é", sa.Integer)]\n'
+        'op.create_table("order by", *columns)\n'
+        'op.create_index("in dex", "order by", ["50 % of"])'
+    )
+    shop = project(versions={"a.py": revision("a1", body, 'op.drop_table("order by")')})
+    run(script_of(shop, text(server)), scratch)
+    assert "order by" in tables(scratch)
+    recorded = schema(shop, scratch)
+    run(script_of(shop, text(server), down=True), scratch)
+    upgrade(shop.on(scratch), history=False)
+    assert schema(shop, scratch) == recorded
+
+
+@pytest.mark.parametrize("on", ["mssql", "oracle", "postgresql", "mysql", "mariadb"])
+def test_no_server_is_needed(
+    project: MakeProject, monkeypatch: pytest.MonkeyPatch, on: str
+) -> None:
+    monkeypatch.setenv(f"TOPCHEF_{on.upper()}_SERVER", f"{on}://nobody@127.0.0.1:1/none")
+    script = script_of(project("linear"), on)
+    assert "CREATE TABLE authors" in script
+    assert "INSERT INTO alembic_version" in script
+
+
+@pytest.mark.parametrize("on", ["mssql", "oracle"])
+def test_revision_that_reads_where_there_is_no_server(project: MakeProject, on: str) -> None:
+    reads = revision("dd40", READS, down="cc30")
+    shop = project("linear", versions={"dd40.py": reads})
+    with pytest.raises(UnreachableError, match="dd40") as caught:
+        sql(shop.load(), on=[on])
+    assert f"alembic/versions/dd40.py:{shop.line('dd40', 'found')}" in caught.value.where
+    assert "CREATE TABLE authors" in script_of(shop, on, ":cc30")
+
+
+@pytest.mark.backends("postgresql", "mariadb")
+def test_environment_without_offline_mode(
+    project: MakeProject,
+    scratch: ScratchDatabase,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It connects, and writes, before it says what it wants: to nowhere."""
+    for name, value in _postgresql(scratch.url)[1].items():
+        monkeypatch.setenv(name, value)
+    shop = project("linear", env="own_version_table")
+    script = script_of(shop, text(server))
+    assert "env.py has no offline mode" in script
+    assert tables(scratch) == set()
+    if scratch.url.get_backend_name() == "postgresql":
+        assert query(scratch, "SELECT 1 FROM pg_namespace WHERE nspname = 'shop_meta'") == []
+
+
+def test_revision_that_cannot_be_written_down(project: MakeProject) -> None:
+    fails = revision("a1", READS)
+    shop = project(versions={"a.py": fails})
+    with pytest.raises(MigrationError, match="a1") as caught:
+        sql(shop.load(), on=["sqlite"])
+    assert caught.value.where == f"alembic/versions/a.py:{shop.line('a1', 'found')}"
+
+
+def test_several_backends_in_one_script(project: MakeProject) -> None:
+    report = sql(project("linear").load(), "aa10", on=["postgresql", "mysql"])
+    assert [(each["backend"], each["direction"]) for each in report.data["scripts"]] == [
+        ("postgresql", "up"),
+        ("mysql", "up"),
+    ]
+    assert {each.backend for each in report.statements} == {"postgresql", "mysql"}
+
+
+def test_ranges_that_are_none(project: MakeProject) -> None:
+    shop = project("branched")
+    with pytest.raises(HistoryError, match="several heads"):
+        sql(shop.load(), "base:head", on=["postgresql"])
+    with pytest.raises(UsageError, match="does not come before"):
+        sql(shop.load(), "b2b2:a0a0", on=["postgresql"])
+    assert sql(shop.load(), "b2b2:b2b2", on=["postgresql"]).statements == ()
+
+
+def test_dry_run_shows_and_touches_nothing(project: MakeProject, scratch: ScratchDatabase) -> None:
+    shop = project("linear")
+    upgrade(shop.on(scratch), "aa10", history=False)
+    before = schema(shop, scratch)
+    report = upgrade(shop.on(scratch), dry_run=True)
+    assert [str(check.outcome) for check in report.checks] == ["pending", "pending"]
+    assert report.data == {"current": ["aa10"], "pending": ["bb20", "cc30"]}
+    assert "sort_name" in (report.script or "")
+    assert "CREATE TABLE authors" not in (report.script or "")
+    assert schema(shop, scratch) == before
+    assert query(scratch, "SELECT version_num FROM alembic_version") == [("aa10",)]
