@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.bridge.revisions import shown_path
-from topchef_schema.model import Statement
+from topchef_schema.model import VALUES_LEFT_OUT, Statement
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -149,7 +149,7 @@ def literal_sql(element: Any, values: Any, dialect: Dialect) -> str:
     from sqlalchemy.schema import ExecutableDDLElement
 
     if isinstance(element, str):
-        return element if not values else element + " /* its values cannot be written out */"
+        return element if not values else f"{element} {VALUES_LEFT_OUT}"
     try:
         if isinstance(element, ExecutableDDLElement):
             return str(element.compile(dialect=dialect)).strip()
@@ -159,7 +159,7 @@ def literal_sql(element: Any, values: Any, dialect: Dialect) -> str:
         return str(compiled).strip()
     except (CompileError, SQLAlchemyError, NotImplementedError):
         text = str(element.compile(dialect=dialect)).strip()
-        return text + " /* its values cannot be written out */"
+        return f"{text} {VALUES_LEFT_OUT}"
 
 
 def _with_values(element: Any, values: Any) -> Any:

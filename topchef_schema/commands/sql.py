@@ -7,13 +7,21 @@ revision reads the database: then it is replayed on a scratch database.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from topchef_schema.commands import options
-from topchef_schema.model import Direction, Finding, Report, Severity, Statement
+from topchef_schema.model import (
+    VALUES_LEFT_OUT,
+    Direction,
+    Finding,
+    Report,
+    Severity,
+    Statement,
+)
 
 if TYPE_CHECKING:
     from topchef_schema.model import Recording
@@ -65,9 +73,11 @@ def _joined(scripts: Sequence[dict[str, str]]) -> str:
     return "\n".join(f"-- === {each['backend']} ===\n{each['sql']}" for each in scripts)
 
 
-def _findings(recording: Recording, *, strict: bool) -> list[Finding]:
-    return [
-        Finding(
+def _findings(recording: Recording, *, strict: bool) -> Iterator[Finding]:
+    for section in recording.sections:
+        if section.reason is None:
+            continue
+        note = Finding(
             rule="depends-on-data",
             severity=Severity.ERROR if strict else Severity.INFO,
             message="recorded on a scratch database: what it does may depend on the data",
@@ -76,9 +86,20 @@ def _findings(recording: Recording, *, strict: bool) -> list[Finding]:
             revision=section.step.revision.id,
             after=section.reason,
         )
-        for section in recording.sections
-        if section.reason is not None
-    ]
+        yield note
+        for each in section.statements:
+            if each.sql.endswith(VALUES_LEFT_OUT):
+                yield replace(
+                    note,
+                    severity=Severity.ERROR,
+                    message="values of this statement cannot be written out, so the script stops "
+                    "at it",
+                    help="write the values in, or use op.execute() with SQL that holds them",
+                    path=each.path,
+                    line=each.line,
+                    sql=each.sql,
+                    after=None,
+                )
 
 
 @click.argument("range_", metavar="[RANGE]", required=False, type=options.REVISION)

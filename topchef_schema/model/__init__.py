@@ -9,7 +9,13 @@ from topchef_schema.model.history import (
     HistoryStatus,
 )
 from topchef_schema.model.plain_text import visible
-from topchef_schema.model.recording import Location, Recording, Section, Statement
+from topchef_schema.model.recording import (
+    VALUES_LEFT_OUT,
+    Location,
+    Recording,
+    Section,
+    Statement,
+)
 from topchef_schema.model.report import (
     Check,
     ErrorInfo,
@@ -26,6 +32,7 @@ __all__ = [
     "HISTORY_TABLE",
     "JOURNAL_TABLE",
     "OWN_TABLES",
+    "VALUES_LEFT_OUT",
     "Change",
     "Check",
     "DatabaseUrl",

@@ -18,6 +18,10 @@ class Location:
         return self.path if self.line is None else f"{self.path}:{self.line}"
 
 
+VALUES_LEFT_OUT = "/* its values cannot be written out */"
+"""Ends a recorded statement that has placeholders for values of types without literals."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One statement, as it was or would be sent; never its bound values.
