@@ -212,6 +212,22 @@ def test_values_arrive_as_they_are(
         execute(scratch, "DROP TABLE alembic_version")
 
 
+def test_values_that_cannot_be_written_are_no_success(
+    project: MakeProject, server: Server
+) -> None:
+    body = (
+        'made = op.create_table("blobs", sa.Column("b", sa.LargeBinary))\n'
+        'op.bulk_insert(made, [{"b": b"\\xff"}])'
+    )
+    shop = project(versions={"a.py": revision("a1", body)})
+    report = sql(shop.load(), on=[text(server)])
+    assert report.exit_code() == 10
+    (error,) = [each for each in report.findings if str(each.severity) == "error"]
+    assert (error.rule, error.revision) == ("depends-on-data", "a1")
+    assert (error.path, error.line) == ("alembic/versions/a.py", shop.line("a1", "bulk_insert"))
+    assert str(error.sql).startswith("INSERT INTO blobs")
+
+
 HOSTILE = (
     "quotes ' \" % */ -- end\nDROP TABLE victims; --\r\nDROP TABLE victims;\x1b[2J \u2028x \u202e"
 )
