@@ -64,7 +64,8 @@ class Program(click.Group):
     cls=Program,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    invoke_without_command=False,
+    # The same with every click: what is missing is an error, and nothing at all shows the help.
+    no_args_is_help=False,
 )
 @options.project_options
 @options.url_options
@@ -93,6 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(given: list[str]) -> int:
     """Run one call and return its exit code."""
+    if not given:
+        click.echo(program.get_help(click.Context(program, info_name="topchef-db")), err=True)
+        return UsageError.exit_code
     chosen = _Output.guess(given)
     try:
         result = program.main(given, prog_name="topchef-db", standalone_mode=False)
@@ -100,9 +104,6 @@ def run(given: list[str]) -> int:
             return int(result or 0)
         chosen = _Output(result.format, result.output, result.fail_on, result.report.command)
         return chosen.write(result.report)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return UsageError.exit_code
     except click.UsageError as error:
         return chosen.usage(error)
     except TopchefError as error:
