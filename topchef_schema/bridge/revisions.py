@@ -84,6 +84,8 @@ class Revisions:
     def _walk(self, argument: str, start: str, steps: int) -> tuple[Revision, ...]:
         """Return what lies *steps* above *start* (below it, where they are negative), or base."""
         label = start.partition("@")[0] if "@" in start else None
+        if start.endswith("@") and steps < 0:
+            start += "head"
         reached = self.directory.revision_map._walk(self.one(start).id, steps, label)
         if reached is None:
             raise UsageError(

@@ -7,6 +7,7 @@ leaves; alembic's own version table stays as it is.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,7 +33,8 @@ def history(project: Project, range_: str | None = None, *, drop: bool = False) 
     revisions = project.revisions.between(range_)
     seen = _seen(project)
     if drop and seen is not None and seen.present:
-        apply.drop_own_tables(project)
+        # Read again as they go: another run may have added rows since.
+        seen = replace(seen, history=apply.drop_own_tables(project))
     settled = _settled(project, seen)
     applied = project.revisions.applied_at(seen.heads) if seen else None
     rows = [_row(each, settled.get(each.id), applied) for each in reversed(revisions)]

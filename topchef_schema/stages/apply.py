@@ -14,6 +14,7 @@ from topchef_schema.errors import HistoryError, MigrationError, PartialError, To
 from topchef_schema.model import (
     Check,
     Direction,
+    HistoryEntry,
     HistoryStatus,
     Outcome,
     Plan,
@@ -24,7 +25,7 @@ from topchef_schema.model import (
 from topchef_schema.project import Project
 from topchef_schema.stages import observe
 from topchef_schema.stages.entry import Entry, Target, look_first
-from topchef_schema.stages.ledger import Ledger, drop
+from topchef_schema.stages.ledger import Ledger, drop, read
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -293,11 +294,13 @@ def _places(project: Project, word: str) -> tuple[str, ...]:
     return found or (word if word.endswith("@base") else "base",)
 
 
-def drop_own_tables(project: Project) -> None:
-    """Remove our tables; Alembic's version table stays as it is."""
+def drop_own_tables(project: Project) -> tuple[HistoryEntry, ...]:
+    """Remove our tables, and return what was in them; Alembic's version table stays as it is."""
 
-    def body(session: Session, target: Target) -> None:
+    def body(session: Session, target: Target) -> tuple[HistoryEntry, ...]:
+        rows = read(session.connection, target.version_table_schema)
         drop(session.connection, target.version_table_schema)
         session.commit()
+        return rows
 
-    Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True).run(body)
+    return Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True).run(body)
