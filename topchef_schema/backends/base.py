@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import URL, Connection, Dialect
 
     from topchef_schema.model import Snapshot
 
@@ -152,6 +152,9 @@ class Backend(Protocol):
 
         Raises `UnreachableError` that says what to install where there is none.
         """
+
+    def inform(self, dialect: Dialect) -> None:
+        """Tell a dialect that never connects what a server would have told it."""
 
     def preamble(self) -> str:
         """Return what an offline script starts with, so that its client stops at an error."""

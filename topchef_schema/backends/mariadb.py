@@ -13,7 +13,7 @@ from topchef_schema.errors import UnreachableError
 from topchef_schema.model import Snapshot
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import URL, Connection, Dialect
 
     from topchef_schema.backends.base import Failure, Server
 
@@ -129,6 +129,9 @@ class MariaDB:
         if url is not None:
             return mysql_scratch.named(self.with_driver(url), self.name)
         return mysql_throwaway.start(MAKERS, self.with_driver)
+
+    def inform(self, dialect: Dialect) -> None:
+        """Do nothing: the dialect knows what it needs."""
 
     def preamble(self) -> str:
         """Return the character set of the script; its client stops at an error by itself."""

@@ -10,7 +10,7 @@ from topchef_schema.backends.base import Failure
 from topchef_schema.backends.offline_only import unreachable
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import URL, Connection, Dialect
 
     from topchef_schema.backends.base import Server
     from topchef_schema.model import Snapshot
@@ -73,6 +73,9 @@ class Oracle:
     def server(self, url: URL | None = None) -> Server:
         """Refuse: there are no scratch databases."""
         raise unreachable(self.title)
+
+    def inform(self, dialect: Dialect) -> None:
+        """Do nothing: the dialect knows what it needs."""
 
     def preamble(self) -> str:
         """Return what makes its client stop at the first error."""

@@ -10,7 +10,7 @@ from topchef_schema.backends.base import Failure, first_line, safe_label, undist
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import URL, Connection, Dialect
 
     from topchef_schema.backends.base import Server
     from topchef_schema.model import Snapshot
@@ -98,6 +98,10 @@ class PostgreSQL:
         if url is None:
             return postgresql_throwaway.start()
         return postgresql_server.PostgreSQLServer(url)
+
+    def inform(self, dialect: Dialect) -> None:
+        """Say that a backslash is a plain character: SQLAlchemy 2.0 asks the server for it."""
+        vars(dialect)["_backslash_escapes"] = False
 
     def preamble(self) -> str:
         """Return psql's command to stop at the first error."""

@@ -11,7 +11,7 @@ from topchef_schema.backends.base import Failure, undisturbed
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import URL, Connection, Dialect
 
     from topchef_schema.backends.base import Server
     from topchef_schema.model import Snapshot
@@ -121,6 +121,9 @@ class SQLite:
         from topchef_schema.backends.sqlite_server import FolderServer
 
         return FolderServer(url)
+
+    def inform(self, dialect: Dialect) -> None:
+        """Do nothing: the dialect knows what it needs."""
 
     def preamble(self) -> str:
         """Return the shell's command to stop at the first error."""

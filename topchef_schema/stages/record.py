@@ -109,6 +109,7 @@ def _render(project: Project, steps: Plan, backend: Backend) -> _Offline:
     door = Door(replace(project.environment, url=url), project.revisions, backend=backend.name)
 
     def body(session: Session) -> tuple[_Offline, Session]:
+        backend.inform(session.dialect)
         return _rendered(session, steps), session
 
     try:
@@ -199,6 +200,7 @@ def _replay(project: Project, steps: Plan, backend_name: str) -> dict[str, tuple
     # Without this paramstyle a "%" would come out doubled.
     dialect: Any = make_url(named(backend_name).offline_url).get_dialect()
     dialect = dialect(paramstyle="named")
+    named(backend_name).inform(dialect)
 
     def body(session: Session, target: Target) -> dict[str, tuple[Statement, ...]]:
         for step in project.revisions.way_to(steps.start):
