@@ -153,9 +153,9 @@ def _configuration_files(
         beside = path.parent / ("alembic.ini" if path.suffix == ".toml" else "pyproject.toml")
         if path.suffix == ".toml":
             return (beside if beside.is_file() else None), path, False
-        return path, (beside if _has_alembic_table(beside) else None), False
+        return path, (beside if has_alembic_table(beside) else None), False
     ini, toml = Path("alembic.ini"), Path("pyproject.toml")
-    has_toml = _has_alembic_table(toml)
+    has_toml = has_alembic_table(toml)
     if ini.is_file():
         return ini, (toml if has_toml else None), False
     if has_toml:
@@ -163,7 +163,8 @@ def _configuration_files(
     return packaged_config(), None, True
 
 
-def _has_alembic_table(path: Path) -> bool:
+def has_alembic_table(path: Path) -> bool:
+    """Whether *path* has ``[tool.alembic]``; raises `UsageError` where it is not valid TOML."""
     return path.is_file() and "alembic" in _read_toml(path).get("tool", {})
 
 

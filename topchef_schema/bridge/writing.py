@@ -136,7 +136,12 @@ def init_project(directory: str, *, template: str) -> None:
     from alembic.config import Config
 
     root = Path(directory)
-    config = Config("alembic.ini", stdout=sys.stderr, cmd_opts=Namespace(quiet=True))
+    config = Config(
+        "alembic.ini",
+        toml_file="pyproject.toml",
+        stdout=sys.stderr,
+        cmd_opts=Namespace(quiet=True),
+    )
     known = sorted(path.name for path in Path(config.get_template_directory()).iterdir())
     if template not in known:
         raise UsageError(

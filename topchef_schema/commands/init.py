@@ -32,13 +32,16 @@ backends = sqlite
 def init(directory: str, *, template: str = "generic") -> Report:
     """Make a project in *directory*; an existing one is left as it is, with a `UsageError`."""
     from topchef_schema.bridge.writing import init_project
+    from topchef_schema.project import has_alembic_table
 
     root = Path(directory)
-    ini = root / "alembic.ini"
-    if ini.exists() or (root / "alembic").exists():
+    ini, toml, folder = root / "alembic.ini", root / "pyproject.toml", root / "alembic"
+    there = [each for each in (ini, folder) if each.exists()]
+    there += [toml] if has_alembic_table(toml) else []
+    if there:
         raise UsageError(
             "there is an Alembic project already",
-            where=str(ini if ini.exists() else root / "alembic"),
+            where=str(there[0]),
             hint="give another directory; topchef-db works on an existing project as it is",
         )
     init_project(directory, template=template)
