@@ -212,9 +212,7 @@ def test_values_arrive_as_they_are(
         execute(scratch, "DROP TABLE alembic_version")
 
 
-def test_values_that_cannot_be_written_are_no_success(
-    project: MakeProject, server: Server
-) -> None:
+def test_values_that_cannot_be_written_are_no_success(project: MakeProject, server: Server) -> None:
     body = (
         'made = op.create_table("blobs", sa.Column("b", sa.LargeBinary))\n'
         'op.bulk_insert(made, [{"b": b"\\xff"}])'
