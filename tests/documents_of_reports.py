@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from topchef_schema.model import Direction, Outcome, Severity
@@ -37,7 +38,7 @@ ROWS = {
     ],
     "statements": ["sql", "backend", "revision", "direction", "path", "line", "seconds"],
 }
-WORDS = {
+WORDS: dict[str, Collection[str | None]] = {
     "outcome": [str(each) for each in Outcome],
     "severity": [str(each) for each in Severity],
     "direction": [None, *(str(each) for each in Direction)],
