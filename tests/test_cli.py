@@ -253,6 +253,16 @@ def test_bug_is_a_traceback_and_1(project: MakeProject) -> None:
     assert done.stdout == ""
 
 
+def test_output_does_not_depend_on_the_terminals_character_set(project: MakeProject) -> None:
+    body = "op.execute(\"INSERT INTO cafés VALUES ('naïve')\")"
+    shop = project(versions={"a.py": revision("a1", body, message="naïve")})
+    command = [sys.executable, "-m", "topchef_schema", "sql", "--on", "postgresql"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, cwd=shop.root, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "INSERT INTO cafés VALUES ('naïve');" in done.stdout.decode("utf-8")
+
+
 GLOBAL = [
     (("-c", "alembic.ini"), ()),
     ((), ("-c", "alembic.ini")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import signal
@@ -85,6 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit. The only place that prints a report or exits."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     _log_to_stderr(given)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A script has to be the same whatever the terminal's character set is.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     with contextlib.suppress(ValueError):  # only the main thread may ask for signals
         # What was made for this run is removed as after Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
