@@ -21,23 +21,22 @@ def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
     for finding in failing:
         if not any(_belongs(finding, check) for check in report.checks):
             case = ElementTree.SubElement(
-                suite, "testcase", classname=_clean(report.command), name=_clean(finding.rule)
+                suite, "testcase", classname=report.command, name=finding.rule
             )
             _failure(case, finding)
     if report.error is not None:
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=_clean(report.command), name="run"
-        )
+        case = ElementTree.SubElement(suite, "testcase", classname=report.command, name="run")
         problem = ElementTree.SubElement(
-            case, "error", message=_clean(report.error.message), type=report.error.kind
+            case, "error", message=report.error.message, type=report.error.kind
         )
-        problem.text = _clean(f"{report.error.where}\n{report.error.hint}")
+        problem.text = f"{report.error.where}\n{report.error.hint}"
     cases = suite.findall("testcase")
     suite.set("tests", str(len(cases)))
     suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
     suite.set("errors", str(sum(case.find("error") is not None for case in cases)))
     suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
     suite.set("time", f"{report.seconds or 0:.3f}")
+    _clean(suite)
     ElementTree.indent(suite)
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n'
@@ -50,8 +49,8 @@ def _case(suite: ElementTree.Element, check: Check, findings: Iterable[Finding])
     case = ElementTree.SubElement(
         suite,
         "testcase",
-        classname=_clean(".".join(filter(None, (check.backend, check.revision)))),
-        name=_clean(" ".join(filter(None, (check.name, check.direction)))),
+        classname=".".join(filter(None, (check.backend, check.revision))),
+        name=" ".join(filter(None, (check.name, check.direction))),
         time=f"{check.seconds or 0:.3f}",
     )
     failed = False
@@ -59,32 +58,35 @@ def _case(suite: ElementTree.Element, check: Check, findings: Iterable[Finding])
         _failure(case, finding)
         failed = True
     if check.outcome is Outcome.FAILED and not failed:
-        ElementTree.SubElement(case, "failure", message=_clean(check.detail or "failed"))
+        ElementTree.SubElement(case, "failure", message=check.detail or "failed")
     elif check.outcome in (Outcome.SKIPPED, Outcome.PENDING):
-        ElementTree.SubElement(case, "skipped", message=_clean(check.detail or check.outcome))
+        ElementTree.SubElement(case, "skipped", message=check.detail or check.outcome)
 
 
 def _failure(case: ElementTree.Element, finding: Finding) -> None:
-    failure = ElementTree.SubElement(
-        case, "failure", message=_clean(finding.message), type=finding.rule
-    )
-    place = f"{finding.path}:{finding.line}" if finding.path else None
+    failure = ElementTree.SubElement(case, "failure", message=finding.message, type=finding.rule)
+    place = finding.path and (f"{finding.path}:{finding.line}" if finding.line else finding.path)
     lines = [
         place,
         f"object: {finding.object}" if finding.object else None,
-        f"before: {finding.before}" if finding.object else None,
-        f"after: {finding.after}" if finding.object else None,
+        f"before: {finding.before or 'missing'}" if finding.object else None,
+        f"after: {finding.after or 'missing'}" if finding.object else None,
         f"help: {finding.help}" if finding.help else None,
     ]
-    failure.text = _clean("\n".join(line for line in lines if line))
+    failure.text = "\n".join(line for line in lines if line)
 
 
 def _belongs(finding: Finding, check: Check) -> bool:
     return finding.revision == check.revision and finding.backend == check.backend
 
 
-def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+def _clean(suite: ElementTree.Element) -> None:
+    """Replace, everywhere, what XML cannot hold."""
+    for element in suite.iter():
+        for key, value in element.attrib.items():
+            element.set(key, _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", value))
+        if element.text is not None:
+            element.text = _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", element.text)
 
 
 FORMAT = render

@@ -37,9 +37,10 @@ def width(text: str) -> int:
 
 def _table(table: Table) -> str:
     rows = [tuple(visible(cell).replace("\n", " ") for cell in row) for row in table.rows]
-    columns = list(zip(table.columns, *rows, strict=True))
+    names = tuple(visible(name).replace("\n", " ") for name in table.columns)
+    columns = list(zip(names, *rows, strict=True))
     widths = [max(width(cell) for cell in column) for column in columns]
-    header = [table.columns] if any(table.columns) else []
+    header = [names] if any(names) else []
     lines = [
         "  ".join(
             cell + " " * (size - width(cell)) for cell, size in zip(row, widths, strict=True)

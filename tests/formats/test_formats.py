@@ -1,0 +1,127 @@
+"""Each format shows the whole report, and nothing that is in it can steer its reader."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from dataclasses import replace
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.documents_of_reports import checked
+from tests.formats.reports import FULL, HARM
+from tests.golden_files import Golden
+from topchef_schema.discover import discover
+from topchef_schema.formats.text import width
+from topchef_schema.model import Check, Finding, Outcome, Report, Severity, Table
+
+FORMATS: dict[str, Any] = discover("topchef_schema.formats", "FORMAT")
+EXTENSIONS = {"json": "json", "junit": "xml", "sql": "sql", "text": "txt"}
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_full_report(name: str, golden: Golden) -> None:
+    report = replace(FULL, script="CREATE TABLE t (a INT);\n") if name == "sql" else FULL
+    golden(f"formats/full.{EXTENSIONS[name]}", FORMATS[name](report, Severity.ERROR))
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_failure(name: str, golden: Golden) -> None:
+    error = replace(HARM.error, message="it failed", where="a.py:3", hint="try again")  # type: ignore[type-var]
+    report = Report("upgrade", error=error)
+    golden(f"formats/failure.{EXTENSIONS[name]}", FORMATS[name](report, Severity.ERROR))
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_empty_report(name: str) -> None:
+    text = FORMATS[name](Report("status"), Severity.ERROR)
+    assert text == "" or text.endswith("\n")
+
+
+def test_document_of_everything() -> None:
+    document = checked(FORMATS["json"](FULL, Severity.ERROR))
+    assert document["exit_code"] == 10
+    assert document["seconds"] == 3.2199
+    assert document["checks"][0]["seconds"] == 0.1235
+    assert document["data"] == {"revisions": ["aa10", "bb20"], "nested": {"é": None}}
+    assert document["findings"][0]["before"] is None
+    assert checked(FORMATS["json"](replace(FULL, findings=()), Severity.ERROR))["exit_code"] == 0
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_harm(name: str) -> None:
+    text = FORMATS[name](HARM, Severity.ERROR)
+    text.encode()
+    steering = [
+        each
+        for each in text
+        if unicodedata.category(each) in ("Cc", "Cf", "Cs") and each not in "\n\t\r"
+    ]
+    if name in ("json", "junit"):
+        # A parser reads them; what has no place in XML at all is replaced.
+        steering = [each for each in steering if each not in "\u202e"]
+    assert steering == []
+    if name == "json":
+        assert json.loads(text)["error"]["message"] == HARM.error.message  # type: ignore[union-attr]
+    if name == "junit":
+        assert ElementTree.fromstring(text).get("errors") == "1"
+
+
+def test_junit_of_everything() -> None:
+    suite = ElementTree.fromstring(FORMATS["junit"](FULL, Severity.WARNING))
+    counted = {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")}
+    assert counted == {"tests": "5", "failures": "2", "errors": "0", "skipped": "2"}
+    failed = [case for case in suite.findall("testcase") if case.find("failure") is not None]
+    assert [case.get("name") for case in failed] == ["sort names down", "fails-on-rows"]
+    (failure, second) = failed[0].findall("failure")
+    assert failure.get("type") == "downgrade-leaves-trace"
+    assert "alembic/versions/bb20.py:12" in str(failure.text)
+    assert "before: None" not in str(failure.text)
+    assert "alembic/versions/bb20.py:None" not in str(second.text)
+
+
+TEXT = st.text(max_size=8)
+REPORTS = st.builds(
+    Report,
+    TEXT,
+    target=st.none() | TEXT,
+    checks=st.lists(
+        st.builds(Check, TEXT, st.sampled_from(Outcome), st.none() | TEXT, st.none() | TEXT),
+        max_size=2,
+    ).map(tuple),
+    findings=st.lists(
+        st.builds(
+            Finding,
+            TEXT,
+            st.sampled_from(Severity),
+            TEXT,
+            help=st.none() | TEXT,
+            object=st.none() | TEXT,
+            path=st.none() | TEXT,
+            sql=st.none() | TEXT,
+        ),
+        max_size=2,
+    ).map(tuple),
+    tables=st.lists(
+        st.builds(Table, st.tuples(TEXT, TEXT), st.lists(st.tuples(TEXT, TEXT)).map(tuple)),
+        max_size=2,
+    ).map(tuple),
+    summary=st.none() | TEXT,
+)
+
+
+@given(REPORTS, st.sampled_from(Severity))
+def test_any_report_can_be_written(report: Report, fail_on: Severity) -> None:
+    texts = {name: render(report, fail_on) for name, render in FORMATS.items()}
+    for text in texts.values():
+        text.encode()
+    assert checked(texts["json"])["command"] == report.command
+    ElementTree.fromstring(texts["junit"])
+
+
+def test_width_of_wide_letters() -> None:
+    assert [width(text) for text in ("abc", "日本", "e\u0301", "")] == [3, 4, 1, 0]

@@ -1,0 +1,3 @@
+error: it failed
+where: a.py:3
+ help: try again
