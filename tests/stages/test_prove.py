@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.whole_projects import MakeProject, Whole, revision, text
+from tests.whole_projects import MakeProject, Whole, query, revision, text
 from topchef_schema import roundtrip, upgrade
 
 if TYPE_CHECKING:
@@ -201,6 +202,29 @@ def test_revision_that_needs_rows(project: MakeProject, server: Server) -> None:
         ("upgrade-fails", "b2"),
     ]
     assert "division by zero" in report.findings[1].message
+
+
+NOTES_WHERE = """\
+with open("where", "a") as file:
+    file.write(op.get_bind().engine.url.database + chr(10))"""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_scratch_databases_are_gone(
+    project: MakeProject, server: Server, backend_name: str, *, fails: bool
+) -> None:
+    body = NOTES_WHERE + ("\n1 / 0" if fails else "")
+    shop = project(versions={"a.py": revision("a1", body)})
+    assert outcomes(proven(shop, server)) == {"a1": "failed" if fails else "passed"}
+    (name,) = set((shop.root / "where").read_text().split())
+    assert "topchef_scratch_" in name
+    if backend_name == "sqlite":
+        assert not Path(name).parent.exists()
+        return
+    question = "SHOW DATABASES"
+    if backend_name == "postgresql":
+        question = "SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles"
+    assert name not in [row[0] for row in query(text(server), question)]
 
 
 @pytest.mark.backends("sqlite")

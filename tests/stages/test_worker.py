@@ -1,0 +1,75 @@
+"""A worker is a process of its own, and its errors come home."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from topchef_schema.errors import MigrationError
+from topchef_schema.stages.worker import WorkerError, Workers
+
+
+def process() -> int:
+    return os.getpid()
+
+
+def refusing() -> None:
+    raise MigrationError("it failed", where="a.py:3", hint="try again")
+
+
+def bug() -> None:
+    raise RuntimeError("unforeseen")
+
+
+def printing(text: str) -> str:
+    print(text)
+    return text.upper()
+
+
+def dying() -> None:
+    os._exit(3)
+
+
+def sleeping(started: str) -> None:
+    Path(started).touch()
+    time.sleep(60)
+
+
+def test_result_of_another_process(capfd: pytest.CaptureFixture[str]) -> None:
+    workers = Workers()
+    assert workers.call(process) not in (os.getpid(), workers.call(process))
+    assert workers.call(printing, text="hello") == "HELLO"
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", "hello\n")
+
+
+def test_errors_come_home() -> None:
+    with pytest.raises(MigrationError, match="it failed") as caught:
+        Workers().call(refusing)
+    assert (caught.value.where, caught.value.hint) == ("a.py:3", "try again")
+    with pytest.raises(WorkerError, match=r"(?s)Traceback.*in bug.*unforeseen"):
+        Workers().call(bug)
+    with pytest.raises(WorkerError, match="code 3"):
+        Workers().call(dying)
+
+
+def test_end_from_another_thread(tmp_path: Path) -> None:
+    workers = Workers()
+    started = tmp_path / "started"
+
+    def end() -> None:
+        while not started.exists():
+            time.sleep(0.01)
+        workers.end()
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    with pytest.raises(WorkerError):
+        workers.call(sleeping, str(started))
+    thread.join()
+    with pytest.raises(WorkerError, match="being ended"):
+        workers.call(process)
