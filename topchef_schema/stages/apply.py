@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
-from topchef_schema.errors import HistoryError, MigrationError, PartialError, TopchefError
+from topchef_schema.errors import (
+    HistoryError,
+    LockedError,
+    MigrationError,
+    PartialError,
+    TopchefError,
+)
 from topchef_schema.model import (
     Check,
     Direction,
@@ -53,7 +59,7 @@ class Applied:
 
 @dataclass
 class _Run:
-    """One run of steps on one database; the first *kept* of *done* stay if the next one fails."""
+    """The steps of one database; the first *kept* of *done* stay if the next one fails."""
 
     project: Project
     plan: Callable[[tuple[str, ...]], Plan]
@@ -147,9 +153,15 @@ class _Run:
         )
         session.commit()
 
+    @property
+    def torn(self) -> bool:
+        """Whether steps were done in a transaction of env.py that cannot be undone as a whole."""
+        return self.whole_run and not self.transactional and len(self.done) > self.kept
+
     def error(self, failed: StepFailed) -> MigrationError:
         """Say what failed, what stays, and what to do."""
         partial = bool(failed.own_commits) or (not self.transactional and bool(failed.sent))
+        partial = partial or self.torn
         stays = [step.revision.id for step in self.done[: self.kept]]
         word = "upgrade" if failed.step.direction is Direction.UP else "downgrade"
         message = (
@@ -157,9 +169,15 @@ class _Run:
         )
         if stays:
             message += f"; of this run, these stay done: {', '.join(stays)}"
+        elif self.torn:
+            before = ", ".join(step.revision.id for step in self.done)
+            message += (
+                f"; {before} went before it in the transaction of env.py, which this database does "
+                "not undo as a whole: some of their statements stay"
+            )
         else:
             message += "; nothing else of this run stays"
-        if partial:
+        if failed.sent and partial:
             message += "; of this revision, these statements took effect: " + "; ".join(
                 _short(each.sql) for each in failed.sent
             )
@@ -192,39 +210,76 @@ def migrate(
     *,
     lock_timeout: float = LOCK_TIMEOUT,
     history: bool = True,
-) -> Applied:
-    """Take the steps that *plan* finds from the heads of the database.
+) -> tuple[Applied, ...]:
+    """Take the steps that *plan* finds from the heads of each database that env.py comes to.
 
     Where nothing is to do, no lock is taken and nothing is written. Raises `MigrationError` or
     `PartialError` for a step that failed, `LockedError`, `HistoryError`, `UnreachableError`.
     """
-    seen = observe.database(project, history=project.packaged, schema=project.packaged)
-    refuse_foreign(project, seen)
-    if not plan(seen.heads).steps:
-        return Applied(seen.label, seen.backend, seen.heads, seen.heads)
-    if not seen.present:
+    seen = _looked_at(project)
+    if not any([plan(each.heads).steps for each in seen]):
+        return tuple(Applied(each.label, each.backend, each.heads, each.heads) for each in seen)
+    if not all(each.present for each in seen):
         look_first(project)
-    run = _Run(project, plan, history)
+    runs: list[_Run] = []
+
+    def body(session: Session, target: Target) -> Applied:
+        runs.append(_Run(project, plan, history))
+        return runs[-1].body(session, target)
+
     entry = Entry(project, lock_timeout=lock_timeout, announce=True)
     try:
-        return entry.run(run.body)
+        return tuple(entry.run(body))
     except TopchefError as error:
-        raise _after_tail(project, run, error) from error.__cause__
+        raise _after_tail(project, runs, error) from error.__cause__
     except Exception:
-        if run.failed is None:
+        if not runs or runs[-1].failed is None:
             raise
-        raise run.error(run.failed) from run.failed.cause
+        failure = runs[-1].error(runs[-1].failed)
+        if len(seen) > 1 or runs[-1].torn:
+            failure.hint = f"{_places_now(project)}; {failure.hint}"
+        raise failure from runs[-1].failed.cause
 
 
-def _after_tail(project: Project, run: _Run, error: TopchefError) -> TopchefError:
+def _looked_at(project: Project, *, purge: bool = False) -> tuple[Observed, ...]:
+    """Look at all databases before anything is written to the first of them.
+
+    Raises `HistoryError` where one is at a revision that this project does not know (but with
+    *purge*), or is not this project's.
+    """
+    seen = observe.databases(project, history=project.packaged, schema=project.packaged)
+    for each in seen:
+        refuse_foreign(project, each)
+        if not purge:
+            project.revisions.require_known(each.heads)
+    return seen
+
+
+def _after_tail(project: Project, runs: Sequence[_Run], error: TopchefError) -> TopchefError:
     """Explain what env.py raised after our work: its commit may have failed."""
-    if not run.done:
+    if not any(run.done for run in runs):
         return error
-    heads = observe.database(project).heads
+    if isinstance(error, LockedError | HistoryError):
+        # At a further database of the same run.
+        error.hint = f"{_places_now(project)}; {error.hint}"
+        return error
     return MigrationError(
         f"env.py failed after the steps were taken: {error.message}",
         where=error.where,
-        hint=f"the database is now at {', '.join(heads) or 'base'}; run the same command again",
+        hint=f"{_places_now(project)}; run the same command again",
+    )
+
+
+def _places_now(project: Project) -> str:
+    """Say at which revisions the databases are."""
+    try:
+        seen = observe.databases(project)
+    except TopchefError as error:
+        return f"where the database is now cannot be read: {error.message}"
+    names = ["the database"] if len(seen) == 1 else [each.label for each in seen]
+    return "; ".join(
+        f"{name} is now at {', '.join(each.heads) or 'base'}"
+        for name, each in zip(names, seen, strict=True)
     )
 
 
@@ -252,7 +307,7 @@ def stamp(
     reason: str | None = None,
     history: bool = True,
     tag: str | None = None,
-) -> Applied:
+) -> tuple[Applied, ...]:
     """Set the version rows to what *words* name without running anything; it is recorded."""
     targets = tuple(each for word in words for each in project.revisions.get(word))
     places = tuple(place for word in words for place in _places(project, word))
@@ -279,13 +334,9 @@ def stamp(
         return Applied(target.label, target.backend.name, before, heads)
 
     # Before the visit that writes: Alembic begins one by making its version table.
-    seen = observe.database(project, history=project.packaged, schema=project.packaged)
-    refuse_foreign(project, seen)
-    if not purge:
-        project.revisions.require_known(seen.heads)
-    if not seen.present:
+    if not all(each.present for each in _looked_at(project, purge=purge)):
         look_first(project)
-    return Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body)
+    return tuple(Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body))
 
 
 def _places(project: Project, word: str) -> tuple[str, ...]:
@@ -294,8 +345,11 @@ def _places(project: Project, word: str) -> tuple[str, ...]:
     return found or (word if word.endswith("@base") else "base",)
 
 
-def drop_own_tables(project: Project) -> tuple[HistoryEntry, ...]:
-    """Remove our tables, and return what was in them; Alembic's version table stays as it is."""
+def drop_own_tables(project: Project) -> list[tuple[HistoryEntry, ...]]:
+    """Remove our tables, and return what was in them, database by database.
+
+    Alembic's version table stays as it is.
+    """
 
     def body(session: Session, target: Target) -> tuple[HistoryEntry, ...]:
         rows = read(session.connection, target.version_table_schema)
