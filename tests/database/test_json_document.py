@@ -19,7 +19,6 @@ from topchef_schema.database.json_document import (
     SMALLEST_INTEGER,
     JSONValueError,
     encode,
-    path_of,
 )
 
 
@@ -111,10 +110,3 @@ def test_json_null_is_null_wherever_it_stands() -> None:
 @given(documents)
 def test_the_text_means_the_document(document: Any) -> None:
     assert exactly(json.loads(encode(document))) == exactly(document)
-
-
-def test_paths_read_like_code() -> None:
-    assert path_of([]) == "$"
-    assert path_of(["jobs", 3, "naïve", "two words", "1st", ""]) == (
-        '$.jobs[3].naïve["two words"]["1st"][""]'
-    )

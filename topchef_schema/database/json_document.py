@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
+
+from topchef_schema.model.json_difference import path_of
 
 SMALLEST_INTEGER = -(2**63)
 LARGEST_INTEGER = 2**64 - 1
@@ -29,7 +30,6 @@ MAX_KEY_BYTES = 65535
 _LARGEST_PLAIN_FLOAT = 1e16  # from here on repr() writes an exponent
 _UNHOLDABLE = re.compile("[\0\ud800-\udfff]")
 _write = json.JSONEncoder(ensure_ascii=False).encode
-_IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 
 class JSONValueError(ValueError):
@@ -135,14 +135,3 @@ def _object(value: dict[Any, Any], depth: int) -> str:
             refused.steps.append(key)
             raise
     return f"{{{','.join(members)}}}"
-
-
-def path_of(steps: Iterable[str | int]) -> str:
-    """Write the way to a place in a document: ``$.jobs[3].name``."""
-    return "$" + "".join(map(_step, steps))
-
-
-def _step(step: str | int) -> str:
-    if isinstance(step, int):
-        return f"[{step}]"
-    return f".{step}" if _IDENTIFIER.fullmatch(step) else f"[{json.dumps(step)}]"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from topchef_schema.database.json_document import path_of
 from topchef_schema.errors import UsageError
+from topchef_schema.model.json_difference import path_of
 
 
 class DocumentInvalidError(ValueError):

@@ -2,6 +2,7 @@
 
 from topchef_schema.model.environment import DatabaseUrl, Environment
 from topchef_schema.model.history import (
+    DOCUMENTS_TABLE,
     HISTORY_TABLE,
     JOURNAL_TABLE,
     OWN_TABLES,
@@ -29,6 +30,7 @@ from topchef_schema.model.revision import Direction, Plan, Revision, Step
 from topchef_schema.model.snapshot import Change, Diff, Snapshot, diff
 
 __all__ = [
+    "DOCUMENTS_TABLE",
     "HISTORY_TABLE",
     "JOURNAL_TABLE",
     "OWN_TABLES",

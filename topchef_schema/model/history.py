@@ -10,9 +10,10 @@ from topchef_schema.model.revision import Direction
 
 HISTORY_TABLE = "topchef_history"
 JOURNAL_TABLE = "topchef_journal"
+DOCUMENTS_TABLE = "topchef_documents"
 
-OWN_TABLES = frozenset({HISTORY_TABLE, JOURNAL_TABLE})
-"""The tables that topchef-db adds beside Alembic's version table."""
+OWN_TABLES = frozenset({HISTORY_TABLE, JOURNAL_TABLE, DOCUMENTS_TABLE})
+"""The tables that are ours beside Alembic's version table: they are in no revision."""
 
 
 class HistoryStatus(StrEnum):

@@ -5,14 +5,19 @@ from __future__ import annotations
 import difflib
 import uuid
 from collections.abc import Collection, Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.orm import ColumnProperty, DeclarativeBase, InstanceState, Mapper
 
+from topchef_schema.database.documents.resource import Resource
 from topchef_schema.database.models.column_values import accepted, from_plain, to_plain
 from topchef_schema.database.schemas.database_schema import SCHEMA
+from topchef_schema.database.uuid_database_type import read_uuid
+
+if TYPE_CHECKING:
+    from topchef_schema.database.documents import Disagreement, DocumentSession, Right
 
 
 class AbstractDatabaseModel(DeclarativeBase):
@@ -27,6 +32,9 @@ class AbstractDatabaseModel(DeclarativeBase):
 
     metadata = SCHEMA.metadata
     """What every table of the models belongs to."""
+
+    documents: ClassVar[tuple[str, ...]] = ()
+    """The attributes that are in the document beside the row; none where it has no document."""
 
     _shown: ClassVar[tuple[str, ...]] = ()
     """The attributes that tell a person which object this is."""
@@ -77,6 +85,44 @@ class AbstractDatabaseModel(DeclarativeBase):
         columns = cls._mapper().columns
         cls._refuse_unknown(data, columns.keys(), ValueError)
         return cls(**{name: from_plain(columns[name], value) for name, value in data.items()})
+
+    @classmethod
+    def load(cls, session: DocumentSession, key: Any) -> Self | None:
+        """Return the object with the UUID *key*, whose document agrees with its row.
+
+        None where there is neither a row nor a document. Raises `DocumentDisagreementError` that
+        names the resource, the store and the place in the document.
+        """
+        found = session.get(cls, read_uuid(key))
+        if found is None or not session.has_saved(found):
+            session.require_documents(cls.resource(), read_uuid(key))
+        return found
+
+    @classmethod
+    def repair_documents(
+        cls, session: DocumentSession, key: Any, *, right: Right
+    ) -> tuple[Disagreement, ...]:
+        """Make the row of *key* and its document agree, and return what disagreed.
+
+        *right* says which side stays as it is: ``"row"`` or ``"document"``. This is the only way
+        in which anything is repaired, and it commits. Raises `ValueError` where that side cannot
+        say what the other should be, and in a session with changes of its own.
+        """
+        from topchef_schema.database.documents.repair import repair
+
+        return repair(session, cls.resource(), read_uuid(key), right)
+
+    @classmethod
+    def resource(cls) -> Resource:
+        """Return what the rows and their documents have to do with each other.
+
+        Raises `TypeError` for a model whose rows have no documents.
+        """
+        if not cls.documents:
+            raise TypeError(f"a {cls.__name__} has no documents")
+        columns, table = cls._mapper().columns, cls._mapper().local_table
+        parts = {name: columns[name] for name in cls.documents}
+        return Resource(str(table.description), columns[cls._key_name()], parts)
 
     @classmethod
     def _mapper(cls) -> Mapper[Self]:

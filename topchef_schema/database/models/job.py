@@ -22,6 +22,7 @@ class Job(AbstractDatabaseModel):
     """A job of one service; it ends with that service, and may belong to a job set."""
 
     __table__ = SCHEMA.jobs
+    documents = ("parameters", "results")
     _shown = ("status",)
 
     job_id: Mapped[uuid.UUID]

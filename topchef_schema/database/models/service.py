@@ -21,6 +21,7 @@ class Service(AbstractDatabaseModel):
     """A service, what it takes and gives, and when it was last heard of."""
 
     __table__ = SCHEMA.services
+    documents = ("job_registration_schema", "job_result_schema")
     _shown = ("name",)
 
     service_id: Mapped[uuid.UUID]
