@@ -15,6 +15,7 @@ class Settings:
     """What a project tells topchef-db about itself. Every key is optional.
 
     *metadata* (``module:attribute``) is used only where env.py sets no ``target_metadata``.
+    *documents* (``module:attribute``) is what ``topchef-db documents`` checks.
     *backends* are the names for ``--on``. *url_env*, *url_x*, *url_option*, *drivers* and
     *prepare* say how env.py takes its URL, *databases* are the ini sections that hold the URLs of a
     project that migrates several in one run. *default_url* is used where nothing else names a
@@ -22,6 +23,7 @@ class Settings:
     """
 
     metadata: str | None = None
+    documents: str | None = None
     backends: tuple[str, ...] = ()
     transaction_per_migration: bool | None = None
     url_env: str | None = None

@@ -13,7 +13,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 
 def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
-    """Return the XML. A finding from *fail_on* up fails the case of its revision and backend."""
+    """Return the XML. A finding from *fail_on* up fails the case of the check that found it."""
     failing = [each for each in report.findings if each.severity.rank >= fail_on.rank]
     suite = ElementTree.Element("testsuite", name=f"topchef-db {report.command}")
     for check in report.checks:
@@ -77,6 +77,8 @@ def _failure(case: ElementTree.Element, finding: Finding) -> None:
 
 
 def _belongs(finding: Finding, check: Check) -> bool:
+    if finding.check not in (None, check.name):
+        return False
     return finding.revision == check.revision and finding.backend == check.backend
 
 

@@ -83,6 +83,9 @@ class Resource(Protocol):
     def rows(self, connection: Connection, keys: Collection[UUID]) -> Mapping[UUID, Any]:
         """Return, for those of *keys* that have a row, the document that there should be."""
 
+    def present(self, connection: Connection, keys: Collection[UUID]) -> Collection[UUID]:
+        """Return those of *keys* that have a row, without reading more of it."""
+
 
 class Documented(Protocol):
     """What the setting ``documents`` names."""

@@ -52,7 +52,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, and what to do about it."""
+    """One thing that is wrong, and what to do about it.
+
+    *check* is the name of the check that found it, where revision and backend do not tell.
+    """
 
     rule: str
     severity: Severity
@@ -66,6 +69,7 @@ class Finding:
     path: str | None = None
     line: int | None = None
     sql: str | None = None
+    check: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,12 @@ class Resource:
         chosen = self._select().where(self.key.in_(keys))
         return dict(self._read(row) for row in connection.execute(chosen))
 
+    def present(
+        self, connection: sa.Connection, keys: Collection[uuid.UUID]
+    ) -> Collection[uuid.UUID]:
+        """Return those of *keys* that have a row."""
+        return set(connection.scalars(sa.select(self.key).where(self.key.in_(keys))))
+
     def locked(
         self, connection: sa.Connection, keys: Collection[uuid.UUID]
     ) -> Mapping[uuid.UUID, Any]:
