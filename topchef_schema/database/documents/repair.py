@@ -21,14 +21,14 @@ class Right(StrEnum):
 
 
 def repair(
-    session: DocumentSession, resource: Resource, key: uuid.UUID, right: Right
+    session: DocumentSession, resource: Resource, key: uuid.UUID, right: Right | str
 ) -> tuple[Disagreement, ...]:
     """Make the row of *key* and its document agree, commit, and return what disagreed.
 
     Raises `ValueError` in a session with changes that are not committed yet, and where the side
     that is right cannot say what the other should be; nothing has changed then.
     """
-    right = Right(right)
+    chosen = Right(right)
     if session.has_changes():
         raise ValueError("this session has changes of its own: commit or roll back first")
     store = session.store_of(resource)
@@ -36,7 +36,7 @@ def repair(
         rows = resource.locked(session.connection(), [key])
         documents = store.get_many([key])
         wrong = disagreements(resource.name, key, store.label, rows, documents)
-        if wrong and right is Right.DOCUMENT:
+        if wrong and chosen is Right.DOCUMENT:
             _require_both(wrong[0])
             resource.rewrite(session.connection(), key, documents[key])
         elif wrong:
@@ -45,6 +45,7 @@ def repair(
         session.rollback()
         raise
     session.commit()
+    session.expire_all()  # also where expire_on_commit is off, its objects are not what is stored
     return wrong
 
 

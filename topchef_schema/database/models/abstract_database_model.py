@@ -100,7 +100,7 @@ class AbstractDatabaseModel(DeclarativeBase):
 
     @classmethod
     def repair_documents(
-        cls, session: DocumentSession, key: Any, *, right: Right
+        cls, session: DocumentSession, key: Any, *, right: Right | str
     ) -> tuple[Disagreement, ...]:
         """Make the row of *key* and its document agree, and return what disagreed.
 
