@@ -19,6 +19,7 @@ INI = """\
 script_location = .
 [topchef]
 metadata = shop:metadata
+documents = shop:documents
 backends = sqlite, postgresql
 transaction_per_migration = yes
 url_env = SHOP_URL
@@ -41,6 +42,7 @@ TOML = """\
 script_location = "."
 [tool.topchef]
 metadata = "shop:metadata"
+documents = "shop:documents"
 backends = ["sqlite", "postgresql"]
 transaction_per_migration = true
 url_env = "SHOP_URL"
@@ -75,6 +77,7 @@ def test_the_same_from_everywhere(tmp_path: Path, way: str) -> None:
         each.name: getattr(found, each.name) for each in fields(Settings) if each.name != "commands"
     } == {
         "metadata": "shop:metadata",
+        "documents": "shop:documents",
         "backends": ("sqlite", "postgresql"),
         "transaction_per_migration": True,
         "url_env": "SHOP_URL",

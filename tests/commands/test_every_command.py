@@ -9,6 +9,7 @@ import click
 import pytest
 
 import topchef_schema
+from tests.commands import undocumented
 from tests.documents_of_reports import checked
 from tests.whole_projects import MakeProject, call
 from topchef_schema.discover import discover
@@ -18,6 +19,7 @@ COMMANDS: dict[str, click.Command] = discover("topchef_schema.commands", "COMMAN
 CALLS: dict[str, tuple[str, ...]] = {
     "branches": (),
     "current": (),
+    "documents": ("--store", "sqlite:///app.db", "--settings", str(undocumented.SETTINGS)),
     "downgrade": ("aa10",),
     "heads": (),
     "history": (),
