@@ -44,6 +44,7 @@ def test_alembic_proposes_nothing_about_our_tables(
             scratch,
             "CREATE INDEX ix_topchef_history_run ON topchef_history (run_id)",
             "CREATE TABLE topchef_journal (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE topchef_documents (id INTEGER PRIMARY KEY)",
         )
     ini = (garden.root / "alembic.ini").read_text()
     escaped = text(scratch).replace("%", "%%")

@@ -62,7 +62,7 @@ class DocumentStores(Protocol):
         """Give back what was opened."""
 
 
-class Resource(Protocol):
+class DocumentedResource(Protocol):
     """A table whose rows have documents. What is read is what was committed."""
 
     @property
@@ -91,7 +91,7 @@ class Documented(Protocol):
     """What the setting ``documents`` names."""
 
     @property
-    def resources(self) -> Sequence[Resource]:
+    def resources(self) -> Sequence[DocumentedResource]:
         """The tables whose rows have documents."""
 
     def open(self, url: str) -> DocumentStores:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from topchef_schema.bridge.session import Session
     from topchef_schema.model.documents import (
         Documented,
+        DocumentedResource,
         DocumentStore,
         DocumentStores,
-        Resource,
     )
 
 T = TypeVar("T")
@@ -154,7 +154,9 @@ class _Pending:
             self._progress(self._done, self._total)
 
 
-def _check(resource: Resource, stores: DocumentStores, pending: _Pending, limit: int) -> Checked:
+def _check(
+    resource: DocumentedResource, stores: DocumentStores, pending: _Pending, limit: int
+) -> Checked:
     started = time.perf_counter()
     store = stores[resource.name]
     suspects: set[UUID] = set()
@@ -171,7 +173,7 @@ def _check(resource: Resource, stores: DocumentStores, pending: _Pending, limit:
 
 
 def _from_the_rows(
-    resource: Resource, store: DocumentStore, pending: _Pending, suspects: set[UUID]
+    resource: DocumentedResource, store: DocumentStore, pending: _Pending, suspects: set[UUID]
 ) -> int:
     """Add the keys whose row has no document, or another one; return the number of rows."""
     number, after = 0, None
@@ -186,7 +188,7 @@ def _from_the_rows(
 
 
 def _from_the_documents(
-    resource: Resource, store: DocumentStore, pending: _Pending, suspects: set[UUID]
+    resource: DocumentedResource, store: DocumentStore, pending: _Pending, suspects: set[UUID]
 ) -> int:
     """Add the keys whose document has no row; return the number of documents."""
     number = 0
@@ -198,7 +200,7 @@ def _from_the_documents(
 
 
 def _second_look(
-    resource: Resource, store: DocumentStore, pending: _Pending, suspects: set[UUID]
+    resource: DocumentedResource, store: DocumentStore, pending: _Pending, suspects: set[UUID]
 ) -> Iterator[tuple[Disagreement, ...]]:
     """Yield what still disagrees, in the order of the keys.
 
@@ -217,7 +219,7 @@ def _second_look(
 
 
 def _disagree(
-    resource: Resource,
+    resource: DocumentedResource,
     key: UUID,
     store: DocumentStore,
     rows: Mapping[UUID, object],

@@ -71,6 +71,7 @@ class DocumentSession(Session):
     """
 
     def __init__(self, *args: Any, documents: DocumentStores, **kwargs: Any) -> None:
+        """Take *documents* beside what every session of SQLAlchemy takes."""
         super().__init__(*args, **kwargs)
         self.documents = documents
         self._work = _Work()
