@@ -25,6 +25,7 @@ from topchef_schema import documents
 from topchef_schema.database.documents import DocumentSession, SQLDocumentStores
 from topchef_schema.database.models import Job, Service
 from topchef_schema.database.schemas.database_schema import metadata
+from topchef_schema.errors import UnreachableError
 from topchef_schema.model import Finding, Report
 from topchef_schema.model.documents import Disagree
 from topchef_schema.project import Project
@@ -356,6 +357,31 @@ def test_looking_writes_nothing(laid: Laid, tmp_path: Path) -> None:
         done = call("documents", "-c", TOPCHEF, "--url", laid.rows, "--store", store)
         assert done.returncode == 10, done.stderr
     assert [each.read_bytes() for each in files] == before
+
+
+READ_ONLY = {
+    "postgresql": {"options": "-c default_transaction_read_only=on"},
+    "mariadb": {"init_command": "SET SESSION TRANSACTION READ ONLY"},
+    "mysql": {"init_command": "SET SESSION TRANSACTION READ ONLY"},
+}
+
+
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
+def test_reading_is_enough(laid: Laid, backend_name: str) -> None:
+    disagreeing(laid)
+    urls = [
+        sa.make_url(each).update_query_dict(READ_ONLY[backend_name])
+        for each in (laid.rows, laid.store)
+    ]
+    with (
+        closing(SQLDocumentStores(sa.create_engine(urls[1]))) as stores,
+        pytest.raises(UnreachableError, match=r"(?i)read.only"),
+    ):
+        stores["jobs"].put(uuid.uuid4(), 1)
+    rows, store = (each.render_as_string(hide_password=False) for each in urls)
+    done = call("documents", "-c", TOPCHEF, "--url", rows, "--store", store)
+    assert done.returncode == 10, done.stderr
+    assert "3 disagree" in done.stdout
 
 
 @pytest.mark.backends("sqlite")

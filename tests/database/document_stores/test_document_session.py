@@ -386,6 +386,27 @@ def test_a_store_that_is_gone_stops_the_save(
     engine.dispose()
 
 
+def test_a_store_that_is_gone_after_the_commit_is_told(kitchen: Kitchen, tmp_path: Path) -> None:
+    stores = SQLDocumentStores(sa.create_engine(f"sqlite:///{tmp_path / 'documents.db'}"))
+    stores.create()
+    oven = make_oven()
+    with DocumentSession(kitchen.engine, documents=stores, expire_on_commit=False) as session:
+        session.add(oven)
+        session.commit()
+        session.delete(oven)
+        session.flush()
+        (tmp_path / "documents.db").rename(tmp_path / "moved.db")
+        with pytest.raises(UnreachableError, match="the document store cannot be used"):
+            session.commit()
+        assert session.get(Service, oven.id) is None
+        (tmp_path / "moved.db").rename(tmp_path / "documents.db")
+        session.add(Service.new("fridge"))
+        session.commit()
+    assert oven.id in set(stores["services"].keys())
+    assert len(list(stores["services"].keys())) == 2
+    stores.close()
+
+
 @pytest.mark.backends("sqlite")
 def test_a_sqlite_file_cannot_hold_both(kitchen: Kitchen) -> None:
     engine = sa.create_engine(kitchen.engine.url, connect_args={"timeout": 0.1})

@@ -24,7 +24,7 @@ def open_stores(url: str) -> DocumentStores:
     """Open the document stores at *url*: ``mongodb://…``, or what `create_engine` takes.
 
     Nothing is made there, and a server is not asked before the first document is. Raises
-    `UsageError` for a URL of neither kind, and without pymongo for one of MongoDB.
+    `UsageError` for a URL of neither kind, and where its driver, or pymongo, is not installed.
     """
     if url.startswith(("mongodb://", "mongodb+srv://")):
         from topchef_schema.database.documents.mongodb_document_store import MongoDBDocumentStores
@@ -37,6 +37,12 @@ def open_stores(url: str) -> DocumentStores:
 
     try:
         return SQLDocumentStores(create_engine(url))
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f'the driver "{error.name}" of this document store is not installed',
+            where="the document store",
+            hint="name one that is, for example postgresql+psycopg://, mariadb+pymysql://",
+        ) from None
     except (ArgumentError, NoSuchModuleError, ValueError):
         # SQLAlchemy's own message repeats the URL, and the password with it.
         raise UsageError(

@@ -20,8 +20,12 @@ def page_of(
     The order is the database's own, whatever that is: a page needs no more than that it stays the
     same. Our own type sorts UUIDs by their digits everywhere, which on MariaDB no index can do.
     """
-    if isinstance(key.type, UUID):
-        key = sa.type_coerce(key, sa.Uuid())
     if after is not None:
-        statement = statement.where(key > after)
-    return statement.order_by(key).limit(size)
+        # Sent as our type does, which a MariaDB with a CHAR(32) needs too.
+        last = sa.literal(after, key.type)
+        statement = statement.where(_in_own_order(key) > last)
+    return statement.order_by(_in_own_order(key)).limit(size)
+
+
+def _in_own_order(key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.type_coerce(key, sa.Uuid()) if isinstance(key.type, UUID) else key
