@@ -502,6 +502,16 @@ def test_a_project_that_says_it_wrongly(project: MakeProject, setting: str, said
     assert said in done.stderr
 
 
+def test_a_project_with_several_databases_is_refused(project: MakeProject) -> None:
+    garden = project("linear", env="tenants", settings="documents = garden_documents:GARDEN")
+    garden.write("garden_documents.py", GARDEN)
+    garden.file.touch()
+    done = garden.call("documents", "--url", garden.url, "--store", "folder:here")
+    assert done.returncode == 2
+    assert "env.py migrates several databases" in done.stderr
+    assert not (garden.root / "closed").exists()
+
+
 def test_a_finding_of_one_check_is_not_of_another() -> None:
     from topchef_schema.formats.junit import render
     from topchef_schema.model import Check, Outcome, Severity

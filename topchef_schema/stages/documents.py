@@ -76,6 +76,7 @@ def compare(
     """
     require_database(project)
     documented = _documented(project)
+    _require_one(project)
     with closing(documented.open(_reachable(store))) as stores:
 
         def body(session: Session, target: Target) -> Comparison:
@@ -87,7 +88,21 @@ def compare(
                 )
             return Comparison(target.label, target.backend.name, stores.label, checked)
 
-        return Entry(project).run(body, look=True)
+        (compared,) = Entry(project).run(body, look=True)
+        return compared
+
+
+def _require_one(project: Project) -> None:
+    """Raise `UsageError` where env.py goes to several databases: a store is of one of them."""
+    places = Entry(project).run(lambda session, target: target.label, look=True)
+    if len(places) > 1:
+        raise UsageError(
+            "env.py migrates several databases, and documents are compared with one: "
+            + ", ".join(places),
+            where=project.environment.config_file,
+            hint="let env.py configure the one whose rows have the documents, for example by an "
+            "-x argument",
+        )
 
 
 def _documented(project: Project) -> Documented:
