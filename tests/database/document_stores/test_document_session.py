@@ -279,8 +279,11 @@ def test_what_this_transaction_has_changed_can_be_loaded(kitchen: Kitchen) -> No
         assert Service.load(session, oven.id) == oven
 
 
-def test_loading_waits_for_who_is_between_the_two_writes(kitchen: Kitchen) -> None:
+def test_loading_waits_for_who_is_between_the_two_writes(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another session has put the document, and commits while it is looked for again."""
+    monkeypatch.setattr(document_session, "SECONDS_BETWEEN_LOOKS", 1)
     oven = make_oven()
     kitchen.save(oven)
     put = threading.Event()

@@ -37,10 +37,10 @@ log = logging.getLogger(__name__)
 BATCH = 200
 """How many rows and documents are looked at together."""
 
-LOOKS = 4
+LOOKS = 5
 """How often a row and its document are looked at before they are said to disagree."""
 
-SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_BETWEEN_LOOKS = 0.25
 
 
 @dataclass
