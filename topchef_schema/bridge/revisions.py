@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -158,17 +159,11 @@ class Revisions:
 
     def applied_at(self, heads: tuple[str, ...]) -> set[str]:
         """Return the ids of all revisions that a database at *heads* has; unknown heads: none."""
-        applied: set[str] = set()
-        for head in heads:
-            if self.known(head):
-                applied |= self._ancestors(head)
-        return applied
+        return self._with_ancestors(head for head in heads if self.known(head))
 
     def way_to(self, heads: tuple[str, ...]) -> tuple[Step, ...]:
         """Return the steps that bring an empty database to *heads*."""
-        needed: set[str] = set()
-        for head in heads:
-            needed |= self._ancestors(head)
+        needed = self._with_ancestors(heads)
         return tuple(Step(each, Direction.UP) for each in self.all if each.id in needed)
 
     def between(self, text: str | None) -> tuple[Revision, ...]:
@@ -192,7 +187,8 @@ class Revisions:
                 where=f"range {text}",
                 hint=f'the way back is "--down" with the same range: {upper}:{lower}',
             )
-        return tuple(each for each in self.all if each.id in above - below)
+        inside = above - below
+        return tuple(each for each in self.all if each.id in inside)
 
     def between_either(self, one: str, other: str) -> tuple[Revision, ...]:
         """Return the revisions of a range whose ends may stand in either order."""
@@ -214,7 +210,11 @@ class Revisions:
         """Return the ids of what *argument* names and of all that must come before it."""
         if argument == "base":
             return set()
-        waiting = [each.id for each in self.get(argument)]
+        return self._with_ancestors(each.id for each in self.get(argument))
+
+    def _with_ancestors(self, ids: Iterable[str]) -> set[str]:
+        """Return *ids*, which are full ones, and all that must come before them."""
+        waiting = list(ids)
         seen: set[str] = set()
         while waiting:
             current = waiting.pop()
@@ -228,14 +228,22 @@ class Revisions:
         script = self.directory.revision_map.get_revision(revision.id)
         return tuple(sorted(script._all_down_revisions)) if script is not None else ()
 
+    def parents_of(self, identity: str) -> tuple[str, ...]:
+        """Return what `parents` does for the full id *identity*; for an unknown one: none."""
+        return self.parents(self._by_id[identity]) if self.known(identity) else ()
+
+    def is_head(self, revision: Revision) -> bool:
+        """Whether no other revision follows *revision*."""
+        return self.script(revision.id).is_head
+
     def heads_below(self, revisions: tuple[Revision, ...]) -> tuple[str, ...]:
         """Return the heads of a database that has all that *revisions* stand on, and not them."""
         inside = {each.id for each in revisions}
         needed = {parent for each in revisions for parent in self.parents(each)} - inside
-        covered: set[str] = set()
-        for each in needed:
-            covered |= self._ancestors(each) - {each}
-        return tuple(sorted(needed - covered))
+        below = self._with_ancestors(
+            parent for each in needed for parent in self.parents(self._by_id[each])
+        )
+        return tuple(sorted(needed - below))
 
 
 def _plan(steps: list[RevisionStep], start: tuple[str, ...]) -> Plan:
@@ -266,10 +274,22 @@ def revision_of(script: Script) -> Revision:
 
 def shown_path(path: str) -> str:
     """Return *path* relative to the working directory where it lies below it."""
+    folder, name = os.path.split(os.path.normpath(path))
+    inside = _inside(folder, os.getcwd())
+    return path if inside is None else os.path.join(inside, name)
+
+
+@cache
+def _inside(folder: str, working_directory: str) -> str | None:
+    """Return *folder* relative to the working directory, None where it does not lie below it.
+
+    Thousands of revisions share a folder, and the file system is asked about each part of it.
+    """
     try:
-        return str(Path(path).resolve().relative_to(Path.cwd()))
+        found = Path(folder).resolve().relative_to(working_directory)
     except ValueError:
-        return path
+        return None
+    return "" if found == Path() else str(found)
 
 
 def _tuple(value: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:

@@ -94,8 +94,7 @@ def _rows(
 def _settled(project: Project, seen: Observed | None) -> dict[str, HistoryEntry]:
     from topchef_schema.stages.ledger import settled
 
-    revisions = project.revisions
-    return settled(seen.history if seen else (), lambda each: revisions.applied_at((each,)))
+    return settled(seen.history if seen else (), project.revisions.parents_of)
 
 
 def _row(

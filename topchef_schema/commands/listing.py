@@ -29,7 +29,7 @@ def follows(revision: Revision) -> str:
 def marks(project: Project, revision: Revision) -> str:
     """Return labels, and whether it is a head or a merge, as one cell."""
     words = list(revision.labels)
-    if revision.id in project.revisions.heads:
+    if project.revisions.is_head(revision):
         words.append("head")
     if revision.is_merge:
         words.append("merge")

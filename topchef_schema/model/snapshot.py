@@ -42,23 +42,31 @@ class Change:
         """The qualified name: that of a table's part begins with the table's and a dot."""
         return self.key.partition(" ")[2]
 
-    def follows_from(self, other: Change) -> bool:
-        """Whether this came or went only because *other* did.
+    @property
+    def came(self) -> bool | None:
+        """Whether the object came, or went; None where it was there before and after."""
+        return None if self.before is not None and self.after is not None else self.before is None
 
-        So it is with the parts of a table, with what a definition says is ``owned by`` it or its
-        column, and with the order of columns where a column came or went.
+    @property
+    def possible_causes(self) -> tuple[str, ...]:
+        """The keys of objects that take this one along, where they come or go as it does.
+
+        So it is with the parts of a table, and with what a definition says is ``owned by`` it or
+        its column.
         """
-        if other is self or (other.before is None) is (other.after is None):
-            return False
-        if other.kind == "column" and self.kind == "column-order":
-            return other.name.rpartition(".")[0] == self.name
-        if (self.before is None, self.after is None) != (other.before is None, other.after is None):
-            return False
         _, owned, owner = (self.after or self.before or "").rpartition("owned by ")
-        if owned and other.kind in ("table", "column"):
-            return owner == other.name or owner.startswith(f"{other.name}.")
-        inside = self.name == other.name or self.name.startswith(f"{other.name}.")
-        return other.kind == "table" and inside
+        if owned:
+            return tuple(
+                f"{kind} {name}" for name in _beginnings(owner) for kind in ("table", "column")
+            )
+        found = (f"table {name}" for name in _beginnings(self.name))
+        return tuple(key for key in found if key != self.key)
+
+
+def _beginnings(name: str) -> list[str]:
+    """Return *name*, and all before each dot in it."""
+    dots = [position for position, each in enumerate(name) if each == "."]
+    return [name[:end] for end in dots] + [name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +80,24 @@ class Diff:
 
     @property
     def causes(self) -> tuple[Change, ...]:
-        """The changes that do not follow from another one."""
+        """The changes that do not follow from another one.
+
+        The order of columns follows from a column that came or went.
+        """
+        moved = {each.key: each.came for each in self.changes if each.came is not None}
+        reordered = {
+            f"column-order {each.name.rpartition('.')[0]}"
+            for each in self.changes
+            if each.kind == "column" and each.came is not None
+        }
         return tuple(
             each
             for each in self.changes
-            if not any(each.follows_from(other) for other in self.changes)
+            if each.key not in reordered
+            and (
+                each.came is None
+                or not any(moved.get(key) is each.came for key in each.possible_causes)
+            )
         )
 
 

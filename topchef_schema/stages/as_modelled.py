@@ -8,8 +8,9 @@ keys. Two catalogs of one server have no such blind spots.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import first_line
@@ -87,17 +88,25 @@ def _types(
 
     revised, modelled = sa.inspect(connection), sa.inspect(ideal)
     present = set(revised.get_table_names())
-    changed = [f".{each.name}" for each in changes if each.kind == "column"]
+    changed = _by_table(each.name for each in changes if each.kind == "column")
     for table in (each for one in metadata for each in one.tables.values()):
-        if table.name not in present or not any(f".{table.name}." in each for each in changed):
+        if table.name not in present or table.name not in changed:
             continue
         new = {column["name"]: column for column in modelled.get_columns(table.name)}
         for column in revised.get_columns(table.name):
             name = column["name"]
-            if not any(each.endswith(f".{table.name}.{name}") for each in changed):
-                continue
-            if name in new and _is_other_type(column, new[name]):
+            if name in changed[table.name] and name in new and _is_other_type(column, new[name]):
                 yield None, table.name, name
+
+
+def _by_table(names: Iterable[str]) -> dict[str, set[str]]:
+    """Return table to columns, of qualified names: a dot may also be part of a name."""
+    found: dict[str, set[str]] = {}
+    for name in names:
+        parts = name.split(".")
+        for begin, end in combinations(range(len(parts)), 2):
+            found.setdefault(".".join(parts[begin:end]), set()).add(".".join(parts[end:]))
+    return found
 
 
 def _is_other_type(revised: Mapping[str, Any], modelled: Mapping[str, Any]) -> bool:

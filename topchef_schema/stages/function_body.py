@@ -25,8 +25,10 @@ def merged(bodies: Bodies) -> str:
     What all need stands plainly; what only some need is guarded by the database's name, which is
     known offline too.
     """
+    parts = {name: _by_head(operations) for name, operations in bodies.items()}
     blocks = [
-        _block(bodies, head) for head in _in_order([_heads(each) for each in bodies.values()])
+        _block({name: found[head] for name, found in parts.items() if head in found}, head, bodies)
+        for head in _in_order([list(each) for each in parts.values()])
     ]
     lines: list[str] = []
     for names, group in groupby(blocks, key=lambda block: block[0]):
@@ -37,18 +39,21 @@ def merged(bodies: Bodies) -> str:
     return "\n".join(lines) or "pass"
 
 
-def _heads(operations: Iterable[Operation]) -> list[str]:
-    """Return what a body is made of: batches, and operations in none."""
-    return list(dict.fromkeys(each.within or each.text for each in operations))
+def _by_head(operations: Iterable[Operation]) -> dict[str, dict[str, Operation]]:
+    """Return what a body is made of, batches and operations in none, with all that each holds."""
+    found: dict[str, dict[str, Operation]] = {}
+    for each in operations:
+        found.setdefault(each.within or each.text, {})[each.text] = each
+    return found
 
 
-def _block(bodies: Bodies, head: str) -> tuple[tuple[str, ...], list[str]]:
-    """Return the backends that need the batch or operation *head*, and its lines."""
-    parts = {
-        name: {each.text: each for each in operations if head in (each.within, each.text)}
-        for name, operations in bodies.items()
-    }
-    parts = {name: each for name, each in parts.items() if each}
+def _block(
+    parts: Mapping[str, Mapping[str, Operation]], head: str, bodies: Bodies
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the backends that need the batch or operation *head*, and its lines.
+
+    *parts* is what is in it, for each of these backends, by its text.
+    """
     found = []
     for text in _in_order([list(each) for each in parts.values()]):
         found.append({name: each[text] for name, each in parts.items() if text in each})
@@ -113,13 +118,16 @@ def _prelude(bodies: Bodies) -> list[str]:
 
 def _in_order(bodies: Sequence[Sequence[str]]) -> list[str]:
     """Merge several orders into one: each item after those that precede it in its own."""
-    found: list[str] = []
+    following: dict[str | None, str | None] = {None: None}
     for items in bodies:
-        position = 0
+        last: str | None = None
         for item in items:
-            if item in found:
-                position = found.index(item) + 1
-            else:
-                found.insert(position, item)
-                position += 1
+            if item not in following:
+                following[item], following[last] = following[last], item
+            last = item
+    found = []
+    current = following[None]
+    while current is not None:
+        found.append(current)
+        current = following[current]
     return found

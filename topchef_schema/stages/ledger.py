@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -179,21 +179,40 @@ def _entry(row: Any) -> HistoryEntry:
 
 
 def settled(
-    entries: Sequence[HistoryEntry], below: Callable[[str], Collection[str]]
+    entries: Sequence[HistoryEntry], parents: Callable[[str], Collection[str]]
 ) -> dict[str, HistoryEntry]:
     """Return the last entry that settled each revision's state, by revision id.
 
-    A stamp also settles what it stands on (*below* names that), where nothing else has.
+    A stamp also settles what it stands on (*parents* leads there), where nothing else has.
     """
     found: dict[str, HistoryEntry] = {}
+    covered: set[str] = set()
     for entry in entries:
         if entry.status in _SETTLED:
             found[entry.revision] = entry
+            if entry.takes_away:
+                covered.clear()
         if entry.status in _STAMPED and not entry.takes_away:
-            for each in below(entry.revision):
+            for each in _newly_below(entry.revision, parents, covered):
                 if each not in found or found[each].takes_away:
                     found[each] = entry
     return found
+
+
+def _newly_below(
+    revision: str, parents: Callable[[str], Collection[str]], covered: set[str]
+) -> Iterator[str]:
+    """Yield *revision* and what it stands on, and add it to *covered*; not what is there already.
+
+    Whatever is covered, all below it is: a history of many stamps is walked once.
+    """
+    waiting = [revision]
+    while waiting:
+        each = waiting.pop()
+        if each not in covered:
+            covered.add(each)
+            waiting += parents(each)
+            yield each
 
 
 _STAMPED = {HistoryStatus.STAMPED, HistoryStatus.BASELINED}
