@@ -189,6 +189,9 @@ class _Run:
         def our_run_migrations(**keywords: Any) -> None:
             self.keywords = keywords
             run_migrations(**keywords)
+            if context.is_offline_mode():
+                # Alembic before 1.19.2 goes on to drop the version table: it took no step itself.
+                self.listener.take()
 
         # On the instance: the proxies that env.py calls look the methods up there.
         vars(context).update(configure=our_configure, run_migrations=our_run_migrations)
