@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, Connection, MetaData, Table
+    from sqlalchemy import Column, Connection, ForeignKeyConstraint, MetaData, Select, Table
 
 ROWS = 3
 """Rows made for each empty table: filled, NULL where it may be, filled again."""
@@ -43,11 +43,9 @@ def seed(connection: Connection, exclude: Collection[str]) -> int:
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    metadata = _reflected(connection, exclude)
+    empty = {name for name in _names(connection, exclude) if _is_empty(connection, name)}
     made: dict[str, list[dict[str, Any]]] = {}
-    for table in _parents_first(metadata):
-        if connection.execute(table.select().limit(1)).first() is not None:
-            continue
+    for table in _parents_first(_reflected(connection, empty)) if empty else ():
         values = [_row(table, number, made) for number in range(ROWS)]
         try:
             with connection.begin_nested():
@@ -62,13 +60,13 @@ def seed(connection: Connection, exclude: Collection[str]) -> int:
 def contents(connection: Connection, exclude: Collection[str]) -> Contents:
     """Return what stands in every table."""
     found: dict[str, dict[str, Counter[str]]] = {}
-    for table in _reflected(connection, exclude).tables.values():
-        columns: dict[str, Counter[str]] = {column.name: Counter() for column in table.columns}
-        for row in connection.exec_driver_sql(_select_all(connection, table)).mappings():
+    for table in _names(connection, exclude):
+        rows = connection.exec_driver_sql(_select_all(connection, table)).mappings()
+        columns: dict[str, Counter[str]] = {name: Counter() for name in list(rows.keys())}
+        for row in rows:
             for name, value in row.items():
-                if name in columns:
-                    columns[name][repr(value)] += 1
-        found[table.name] = columns
+                columns[name][repr(value)] += 1
+        found[table] = columns
     return found
 
 
@@ -93,30 +91,52 @@ def _rows(columns: Mapping[str, Counter[str]]) -> int:
     return max((values.total() for values in columns.values()), default=0)
 
 
-def _select_all(connection: Connection, table: Table) -> str:
-    preparer = connection.dialect.identifier_preparer
+def _names(connection: Connection, exclude: Collection[str]) -> list[str]:
+    import sqlalchemy as sa
+
+    return [name for name in sa.inspect(connection).get_table_names() if name not in exclude]
+
+
+def _is_empty(connection: Connection, name: str) -> bool:
+    import sqlalchemy as sa
+
+    one: Select[Any] = sa.select(sa.literal_column("1")).select_from(sa.table(name)).limit(1)
+    return connection.execute(one).first() is None
+
+
+def _select_all(connection: Connection, name: str) -> str:
     # As the driver gives it: a reflected type may read a value otherwise than it was written.
-    return f"SELECT * FROM {preparer.format_table(table)}"
+    return f"SELECT * FROM {connection.dialect.identifier_preparer.quote(name)}"
 
 
-def _reflected(connection: Connection, exclude: Collection[str]) -> MetaData:
+def _reflected(connection: Connection, names: Collection[str]) -> MetaData:
+    """Return the tables of these *names*: reading one takes several queries on most databases."""
     import sqlalchemy as sa
 
     metadata = sa.MetaData()
     with warnings.catch_warnings():
         # Types and indexes that SQLAlchemy does not know are none of our business here.
         warnings.simplefilter("ignore", sa.exc.SAWarning)
-        metadata.reflect(connection, only=lambda name, _: name not in exclude, resolve_fks=False)
+        metadata.reflect(connection, only=lambda name, _: name in names, resolve_fks=False)
     return metadata
 
 
 def _parents_first(metadata: MetaData) -> list[Table]:
+    """Return the tables in the order of their foreign keys, as far as these lead to one of them.
+
+    Foreign keys in a circle have no order; their tables then stay empty.
+    """
     import sqlalchemy as sa
 
-    with warnings.catch_warnings():
-        # Foreign keys in a circle have no order; their tables then stay empty.
-        warnings.simplefilter("ignore", sa.exc.SAWarning)
-        return list(metadata.sorted_tables)
+    def leads_elsewhere(key: ForeignKeyConstraint) -> bool | None:
+        target = key.elements[0].target_fullname.rpartition(".")[0]
+        return None if target in metadata.tables else True
+
+    tables = sorted(metadata.tables.values(), key=lambda table: table.key)
+    in_order = sa.schema.sort_tables_and_constraints(  # type: ignore[no-untyped-call]
+        tables, filter_fn=leads_elsewhere
+    )
+    return [table for table, _ in in_order if table is not None]
 
 
 def _row(table: Table, number: int, made: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
