@@ -8,7 +8,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from topchef_schema.errors import UsageError
 from topchef_schema.model import DatabaseUrl, Environment
@@ -27,7 +27,7 @@ def alembic_config(environment: Environment) -> Config:
         x.append(f"{environment.url_x}={url}")
     config = Config(
         environment.ini,
-        toml_file=environment.toml,
+        **toml_file(environment.toml),
         ini_section=environment.section,
         # Quiet is Alembic itself: what it would tell of is in the report.
         cmd_opts=Namespace(x=x, quiet=True),
@@ -46,6 +46,22 @@ def alembic_config(environment: Environment) -> Config:
 def _escaped(url: str) -> str:
     # A "%" would be taken for interpolation, and the error would show the password.
     return url.replace("%", "%%")
+
+
+def toml_file(path: str | None) -> dict[str, Any]:
+    """Return the argument with which Alembic reads ``[tool.alembic]`` of *path*, if it can."""
+    import alembic
+    from alembic.config import Config
+
+    if path is None:
+        return {}
+    if not hasattr(Config, "toml_alembic_config"):
+        raise UsageError(
+            f"Alembic {alembic.__version__} does not read [tool.alembic]",
+            where=path,
+            hint="install Alembic 1.16 or newer, or keep the configuration in an alembic.ini",
+        )
+    return {"toml_file": path}
 
 
 def environment_url(environment: Environment) -> str | None:

@@ -6,6 +6,9 @@ every ``alembic`` command there: it imports nothing heavy and does nothing else.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,3 +36,13 @@ def leave_own_tables(autogen_context: Any, upgrade_ops: Any) -> Any:
 
 def _table(operation: Any) -> str | None:
     return getattr(operation, "table_name", None)
+
+
+class _SeveralModules(ModuleType):
+    """What Alembic 1.18 to 1.20.0 takes an entry point for: modules, of which this is the one."""
+
+    def __iter__(self) -> Iterator[ModuleType]:
+        yield self
+
+
+sys.modules[__name__].__class__ = _SeveralModules

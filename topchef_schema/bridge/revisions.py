@@ -70,7 +70,7 @@ class Revisions:
 
         A head that another head depends on has no row of its own there.
         """
-        return frozenset(self.directory.get_heads(consider_depends_on=True))
+        return frozenset(self.directory.revision_map._real_heads)
 
     def get(self, argument: str) -> tuple[Revision, ...]:
         """Return the revisions that *argument* (an id, part of one, a label, ``head`` …) names."""

@@ -210,7 +210,9 @@ class Session:
                 failed=None,
                 own_commits=0,
             )
-        return MigrationStep.downgrade_from_script(graph, script)
+        from topchef_schema.bridge.steps import StepDown
+
+        return StepDown(graph, script, is_upgrade=False)
 
     def _head_maintainer(self) -> HeadMaintainer:
         from alembic.runtime.migration import HeadMaintainer

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topchef_schema.bridge.configuration import alembic_config
+from topchef_schema.bridge.configuration import alembic_config, toml_file
 from topchef_schema.bridge.revisions import explained, readable, revision_of, shown_path
 from topchef_schema.errors import UsageError
 from topchef_schema.model import Environment, Revision
@@ -138,7 +138,7 @@ def init_project(directory: str, *, template: str) -> None:
     root = Path(directory)
     config = Config(
         "alembic.ini",
-        toml_file="pyproject.toml",
+        **toml_file("pyproject.toml" if template.startswith("pyproject") else None),
         stdout=sys.stderr,
         cmd_opts=Namespace(quiet=True),
     )
