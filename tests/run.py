@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 
+VERSIONS = ("oldest", "sqlalchemy-2.0")
+
 if TYPE_CHECKING:
     from tests.servers import Servers
 
@@ -43,8 +45,9 @@ def main() -> int:
 
     options = parsed()
     name, extras, pins = ".venv", {"test", "docs"}, None
-    if options.oldest:
-        name, extras, pins = ".venv-oldest", {"test"}, ROOT / "tests" / "oldest.txt"
+    if options.versions:
+        name, extras = f".venv-{options.versions}", {"test"}
+        pins = ROOT / "tests" / f"{options.versions}.txt"
     try:
         python = bootstrap.environment(ROOT / name, extras=extras, pins=pins)
     except bootstrap.BootstrapError as error:
@@ -82,9 +85,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--exhaustive", action="store_true", help="whole sweeps, no samples")
     parser.add_argument("--seed", type=int, help="the seed of the samples (default: by commit)")
     parser.add_argument(
-        "--oldest",
-        action="store_true",
-        help="run the tests alone, with the oldest supported versions (tests/oldest.txt)",
+        "--versions",
+        choices=VERSIONS,
+        help="run the tests alone, with the versions that tests/<name>.txt pins",
     )
     parser.add_argument(
         "--mysql-may-be-missing",
@@ -109,7 +112,7 @@ def checked(options: argparse.Namespace) -> int:
     try:
         open_all(servers, options)
         steps = {"pytest": pytest_command(options, list(servers.versions))}
-        if not options.oldest:
+        if not options.versions:
             steps = static_steps() | steps | docs_step()
         environment = os.environ | addresses(servers) | {"PYTHONUNBUFFERED": "1"}
         results = [run(name, command, environment) for name, command in steps.items()]

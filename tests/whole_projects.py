@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -41,6 +42,10 @@ prepend_sys_path = %(here)s
 path_separator = os
 file_template = %%(rev)s_%%(slug)s
 """
+
+ALEMBIC = tuple(map(int, version("alembic").split(".")[:2]))
+
+reads_toml = pytest.mark.skipif(ALEMBIC < (1, 16), reason="no [tool.alembic] before Alembic 1.16")
 
 MAKO = ROOT / "alembic" / "script.py.mako"
 

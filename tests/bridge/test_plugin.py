@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.whole_projects import MakeProject, execute, query, tables, text
+from tests.whole_projects import (
+    ALEMBIC,
+    ROOT,
+    MakeProject,
+    Whole,
+    execute,
+    query,
+    tables,
+    text,
+)
 from topchef_schema import history, upgrade
 
 if TYPE_CHECKING:
@@ -36,6 +45,8 @@ def test_alembic_proposes_nothing_about_our_tables(
     project: MakeProject, scratch: ScratchDatabase
 ) -> None:
     garden = project("modelled", versions={"a.py": BEDS})
+    if ALEMBIC < (1, 18):
+        leave_out_by_hand(garden)
     upgrade(garden.on(scratch))
     assert "topchef_history" in tables(scratch)
     if scratch.url.get_backend_name() != "sqlite":
@@ -57,6 +68,15 @@ def test_alembic_proposes_nothing_about_our_tables(
     (file,) = garden.versions.glob("*_nothing.py")
     assert "topchef_" not in file.read_text()
     assert "op." not in file.read_text()
+
+
+def leave_out_by_hand(whole: Whole) -> None:
+    """Write into env.py what the docs say is needed where Alembic knows no plugins yet."""
+    docs = (ROOT / "docs" / "history.md").read_text(encoding="utf-8")
+    function = docs.partition("```python\n")[2].partition("```")[0]
+    content = (whole.root / "alembic" / "env.py").read_text(encoding="utf-8")
+    named = "connection=connection, include_name=include_name,"
+    whole.write("alembic/env.py", function + content.replace("connection=connection,", named))
 
 
 @pytest.mark.parametrize("first", ["alembic", "topchef-db"])

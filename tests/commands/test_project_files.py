@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.servers import Servers
-from tests.whole_projects import MakeProject, call, execute, query, tables, text
+from tests.whole_projects import MakeProject, call, execute, query, reads_toml, tables, text
 from topchef_schema import (
     branches,
     current,
@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
 
-@pytest.mark.parametrize("template", ["generic", "async", "pyproject", "pyproject_async"])
+@pytest.mark.parametrize(
+    "template",
+    [
+        "generic",
+        "async",
+        pytest.param("pyproject", marks=reads_toml),
+        pytest.param("pyproject_async", marks=reads_toml),
+    ],
+)
 def test_init_makes_a_project_that_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str
 ) -> None:
@@ -78,6 +86,7 @@ def test_init_that_cannot_be(tmp_path: Path) -> None:
         init(str(tmp_path / "file"))
 
 
+@reads_toml
 def test_init_in_a_toml_that_is_there(tmp_path: Path) -> None:
     """A pyproject.toml of the application gets the settings of alembic, and keeps its own."""
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "shop"\n')
