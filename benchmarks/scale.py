@@ -23,7 +23,7 @@ from tests import synthetic  # noqa: E402
 from tests.whole_projects import FOLDER, INI, MAKO, Whole  # noqa: E402
 
 SIZES = (10, 1000, 5000)
-ROUNDS = 5
+ROUNDS = 3
 PENDING = 1000
 
 

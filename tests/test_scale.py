@@ -185,7 +185,7 @@ def proven(whole: Whole, server: Server, revision: str) -> int:
     try:
         loaded = whole.on(database)
         with calls.counted():
-            outcome = _work(loaded, _Task(frozenset({revision})), "sqlite")
+            outcome = _work(loaded, _Task(frozenset({revision}), None), "sqlite")
     finally:
         server.drop(database)
     assert [str(each.outcome) for each in outcome.checks] == ["passed"], outcome.findings

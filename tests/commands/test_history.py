@@ -210,3 +210,11 @@ def test_status(project: MakeProject, scratch: ScratchDatabase) -> None:
     }
     upgrade(shop.on(scratch))
     assert status(shop.on(scratch), check=True).exit_code() == 0
+
+
+def test_stamp_settles_what_an_older_one_took_away(project: MakeProject) -> None:
+    shop = project("linear")
+    for place in ("bb20", "base", "cc30"):
+        stamp(shop.here(), place)
+    found = statuses(history(shop.here()))
+    assert found == {"cc30": "stamped", "bb20": "stamped", "aa10": "stamped"}

@@ -53,6 +53,24 @@ def test_every_difference_has_a_cause(one: Snapshot, other: Snapshot) -> None:
     assert set(changes.causes) <= set(changes.changes)
 
 
+@given(SNAPSHOTS, SNAPSHOTS)
+def test_what_a_table_takes_along_is_no_cause(one: Snapshot, other: Snapshot) -> None:
+    changes = diff(one, other).changes
+    tables = [each for each in changes if each.kind == "table" and each.came is not None]
+    causes = {each.key for each in diff(one, other).causes}
+    for each in changes:
+        taken = any(
+            each.key != table.key
+            and each.came is table.came
+            and (each.name == table.name or each.name.startswith(f"{table.name}."))
+            for table in tables
+        )
+        if taken:
+            assert each.key not in causes
+        elif each.kind != "column-order":
+            assert each.key in causes
+
+
 def test_fingerprint_is_the_same_in_every_process() -> None:
     objects = {"table b": "table", "table a": "é"}
     code = (
