@@ -214,6 +214,19 @@ def test_revision_with_a_syntax_error(project: MakeProject, scratch: ScratchData
     assert call("upgrade", "--url", text(scratch)).returncode == 0
 
 
+def test_no_way_back(project: MakeProject, scratch: ScratchDatabase) -> None:
+    project("irreversible")
+    url = ("--url", text(scratch))
+    assert call("upgrade", *url).returncode == 0
+    words = ("c3c3", "no downgrade function", "c3_", "stop at a revision above")
+    refused(call("downgrade", "base", *url), 5, *words)
+    refused(call("downgrade", "base", "--dry-run", *url), 5, *words)
+    refused(call("sql", "--down", "--on", text(scratch)), 5, *words)
+    assert {"readings", "sensors", "places", "alarms"} < tables(scratch)
+    assert call("downgrade", "c3c3", *url).returncode == 0
+    assert "alarms" not in tables(scratch)
+
+
 def test_stamp_with_nothing(project: MakeProject) -> None:
     from topchef_schema.errors import UsageError
 

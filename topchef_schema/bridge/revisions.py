@@ -6,13 +6,13 @@ import os
 import re
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from topchef_schema.errors import HistoryError, TopchefError, UsageError
+from topchef_schema.errors import HistoryError, MigrationError, TopchefError, UsageError
 from topchef_schema.model import Direction, Environment, Plan, Revision, Step
 
 if TYPE_CHECKING:
@@ -148,8 +148,19 @@ class Revisions:
         with explained(target, self.heads), warnings.catch_warnings():
             # Alembic only warns where "-1" may mean any of several heads, and takes one of them.
             warnings.filterwarnings("error", ".*ambiguous")
-            steps = self.directory._downgrade_revs(target, cast("str", start))
+            try:
+                steps = self.directory._downgrade_revs(target, cast("str", start))
+            except AttributeError as error:
+                # Alembic looks for the function in each module on the way.
+                raise _no_way_back(error.obj) if error.name == "downgrade" else error from None
         return _plan(steps, start)
+
+    def require_way_back(self, revisions: Sequence[Revision]) -> None:
+        """Raise `MigrationError` where one of *revisions* has no downgrade function."""
+        for each in revisions:
+            module = self.script(each.id).module
+            if not hasattr(module, "downgrade"):
+                raise _no_way_back(module)
 
     def _require_branch(self, target: str) -> None:
         """Raise `UsageError` for a branch that is not there: Alembic would go down all the same."""
@@ -332,6 +343,14 @@ def readable(where: str) -> Iterator[None]:
             where=_last_place(error, where),
             hint="correct the file, or install what it imports",
         ) from None
+
+
+def _no_way_back(module: Any) -> MigrationError:
+    return MigrationError(
+        f"revision {module.revision} has no downgrade function, so there is no way back below it",
+        where=shown_path(module.__file__),
+        hint="nothing was changed; write the function, or stop at a revision above",
+    )
 
 
 def _last_place(error: BaseException, where: str) -> str:

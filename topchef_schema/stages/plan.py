@@ -38,6 +38,7 @@ def scripted(project: Project, range_: str | None, since: str | None, *, down: b
     else:
         found = chosen(project, range_, since)
     if down:
+        revisions.require_way_back(found)
         steps = tuple(Step(each, Direction.DOWN) for each in reversed(found))
         return Plan(steps, revisions.heads_of(found))
     return Plan(tuple(Step(each, Direction.UP) for each in found), revisions.heads_below(found))
