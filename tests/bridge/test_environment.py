@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,8 @@ SETTINGS = {
     "explicit_commit": "",
     "own_version_table": "",
     "noisy": LOGGING,
+    "connectable": "",
+    "handed_or_asynchronous": "",
     "asynchronous": "drivers = sqlite = aiosqlite",
 }
 """What each environment needs to be told apart from the URL."""
@@ -78,6 +81,24 @@ def test_asynchronous_environment_with_asyncpg(
         assert done.returncode == 0, done.stderr
     assert tables(scratch) == {"alembic_version", "topchef_history"}
     assert len(query(scratch, "SELECT * FROM topchef_history")) == 6
+
+
+def test_no_connection_is_handed_to_an_environment_with_an_async_driver(
+    project: MakeProject,
+) -> None:
+    for settings, driver in ("", "pysqlite"), (SETTINGS["asynchronous"], "aiosqlite"):
+        shop = project("linear", env="handed_or_asynchronous", settings=settings)
+        done = shop.program("upgrade", "--url", shop.url)
+        assert done.returncode == 0, done.stderr
+        assert set(re.findall("driver: (.*)", done.stderr)) == {driver}
+
+
+def test_a_driver_that_is_none(project: MakeProject) -> None:
+    shop = project("linear", settings="drivers = sqlite = pigeons")
+    with pytest.raises(UsageError, match=r"sqlite\+pigeons") as raised:
+        upgrade(shop.here())
+    assert raised.value.where == "setting drivers"
+    assert not shop.file.exists()
 
 
 @pytest.mark.parametrize("env", sorted(SETTINGS))

@@ -74,8 +74,11 @@ class LazyAttributes(dict[str, Any]):
     def __missing__(self, key: str) -> Any:
         if key != "connection":
             raise KeyError(key)
-        self[key] = self._connect()
-        return self[key]
+        connection = self._connect()
+        # Written for Alembic 1.x, many an env.py says connectable.connect() to it.
+        vars(connection)["connect"] = connection.engine.connect
+        self[key] = connection
+        return connection
 
     def __contains__(self, key: object) -> bool:
         return key == "connection" or super().__contains__(key)

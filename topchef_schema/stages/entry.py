@@ -113,8 +113,11 @@ class Entry:
                 rendered = url.render_as_string(hide_password=False)
                 environment = replace(environment, url=replace(environment.url, text=rendered))
 
-            def connect() -> Connection:
-                return stack.enter_context(connected(_synchronous(url, environment)))
+            wanted, is_async = _wanted(environment)
+            if not is_async:
+
+                def connect() -> Connection:
+                    return stack.enter_context(connected(wanted))
 
         return Door(
             environment,
@@ -253,14 +256,25 @@ def database_url(project: Project, url: DatabaseUrl) -> tuple[Backend, URL]:
     return backend, parsed if driver is not None else backend.with_driver(parsed)
 
 
-def _synchronous(url: URL, environment: Environment) -> URL:
-    """Return the URL that the settings' ``drivers`` make of *url*, unless its driver is async."""
+def _wanted(environment: Environment) -> tuple[URL, bool]:
+    """Return the URL that env.py is given, and whether its driver is async.
+
+    Then env.py makes the engine: a connection of ours would lead it past the driver it asked for.
+    """
     from sqlalchemy import make_url
+    from sqlalchemy.exc import NoSuchModuleError
 
     from topchef_schema.bridge.configuration import environment_url
 
-    wanted = make_url(environment_url(environment) or "")
-    return url if wanted.get_dialect().is_async else wanted
+    url = make_url(environment_url(environment) or "")
+    try:
+        return url, url.get_dialect().is_async
+    except NoSuchModuleError:
+        raise UsageError(
+            f'SQLAlchemy knows no driver "{url.drivername}"',
+            where="setting drivers",
+            hint="write DIALECT = DRIVER, for example postgresql = asyncpg",
+        ) from None
 
 
 def require_database(project: Project) -> None:
