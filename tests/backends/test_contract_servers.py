@@ -103,3 +103,70 @@ def test_a_scratch_user_reaches_its_own_database_only(
     with pytest.raises(sa.exc.DBAPIError) as caught, connect(trespassing):
         pytest.fail("the user of one scratch database is in another")
     assert backend.failure(caught.value) in (Failure.ACCESS_DENIED, Failure.READ_ONLY)
+
+
+def test_a_script_is_split_by_those_who_know(
+    backend: Backend, server: Server, connect: Connect
+) -> None:
+    """Semicolons in texts, comments and bodies end no statement, and a "%" is one."""
+    database = server.create()
+    backend.run_script(backend.synchronous(database.url), SCRIPTS[backend.name])
+    with connect(database.url) as connection:
+        rows = connection.exec_driver_sql("SELECT word FROM words ORDER BY id").all()
+    assert [row[0] for row in rows] == ["a; b", "100%", "made; by the trigger"]
+    server.drop(database)
+
+
+def test_a_script_fails_at_its_last_statement_too(backend: Backend, server: Server) -> None:
+    database = server.create()
+    with pytest.raises(Exception, match="nowhere"):
+        backend.run_script(
+            backend.synchronous(database.url),
+            "CREATE TABLE a (id INTEGER); SELECT 1; INSERT INTO nowhere VALUES (1);",
+        )
+    server.drop(database)
+
+
+WORDS = """\
+-- words; and a trigger
+CREATE TABLE words (id INTEGER NOT NULL PRIMARY KEY, word VARCHAR(40));
+INSERT INTO words VALUES (1, 'a; b'); /* not; here */
+"""
+LAST = "CREATE TABLE others (id INTEGER);\nINSERT INTO words VALUES (2, '100%');\n"
+SCRIPTS = {
+    "sqlite": WORDS
+    + """\
+CREATE TABLE log (id INTEGER);
+CREATE TRIGGER copied AFTER INSERT ON log BEGIN
+  INSERT INTO words VALUES (3, 'made; by the trigger');
+END;
+INSERT INTO log VALUES (1);
+"""
+    + LAST,
+    "postgresql": "\\restrict Ab12\n\n"
+    + WORDS
+    + """\
+CREATE TABLE log (id INTEGER);
+CREATE FUNCTION copied() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN
+  INSERT INTO words VALUES (3, 'made; by the trigger');
+  RETURN NULL;
+END;
+$body$;
+CREATE TRIGGER copied AFTER INSERT ON log FOR EACH ROW EXECUTE FUNCTION copied();
+INSERT INTO log VALUES (1);
+"""
+    + LAST
+    + "\\unrestrict Ab12\n",
+}
+SCRIPTS["mysql"] = SCRIPTS["mariadb"] = (
+    WORDS
+    + """\
+CREATE TABLE log (id INTEGER);
+CREATE TRIGGER copied AFTER INSERT ON log FOR EACH ROW BEGIN
+  INSERT INTO words VALUES (3, 'made; by the trigger');
+END;
+INSERT INTO log VALUES (1);
+"""
+    + LAST
+)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
@@ -114,6 +114,9 @@ class Backend(Protocol):
         Keeps a driver that the URL names. Raises `UnreachableError` naming the extra to install.
         """
 
+    def synchronous(self, url: URL) -> URL:
+        """Return *url* with an installed driver that needs no event loop."""
+
     def exists(self, url: URL) -> bool:
         """Whether the database is there, without creating it; may connect."""
 
@@ -145,6 +148,12 @@ class Backend(Protocol):
         *exclude* names tables (unqualified) to leave out with all that hangs on them. Leaves out
         counters, statistics and the database's own name. Takes a handful of queries, whatever
         the number of tables.
+        """
+
+    def run_script(self, url: URL, script: str) -> None:
+        """Run the statements of *script*, which the driver or the server splits, and commit.
+
+        *url* names a driver that needs no event loop. Raises what the driver raises.
         """
 
     def server(self, url: URL | None = None) -> Server:
@@ -184,6 +193,18 @@ def attempts(timeout: float) -> Iterator[int]:
         if left <= 0:
             return
         time.sleep(min(left, random.uniform(0.05, 0.25)))
+
+
+@contextmanager
+def driver_connection(url: URL) -> Iterator[Any]:
+    """Connect to *url*, and yield the connection of the driver itself."""
+    from sqlalchemy import NullPool, create_engine
+
+    connection = create_engine(url, poolclass=NullPool).raw_connection()
+    try:
+        yield connection.driver_connection
+    finally:
+        connection.close()
 
 
 @contextmanager

@@ -87,6 +87,10 @@ class MariaDB:
         """Return *url* with mysqlclient, else PyMySQL."""
         return mysql_protocol.with_driver(url, extra="mariadb")
 
+    def synchronous(self, url: URL) -> URL:
+        """Return *url* with mysqlclient or PyMySQL where its driver needs an event loop."""
+        return mysql_protocol.synchronous(url, extra="mariadb")
+
     def exists(self, url: URL) -> bool:
         """Whether the database is there."""
         return mysql_protocol.exists(url)
@@ -123,6 +127,10 @@ class MariaDB:
             objects |= mysql_catalog.views(catalog, algorithm="algorithm")
             objects |= mysql_catalog.programs(catalog)
         return Snapshot(objects)
+
+    def run_script(self, url: URL, script: str) -> None:
+        """Send everything at once, and hear the answer to each statement."""
+        mysql_protocol.run_script(url, script)
 
     def server(self, url: URL | None = None) -> Server:
         """Open the server at *url*, else start one from the MariaDB that is installed."""

@@ -39,6 +39,10 @@ class SQLServer:
         """Refuse: no driver is used."""
         raise unreachable(self.title)
 
+    def synchronous(self, url: URL) -> URL:
+        """Refuse: nothing is connected to."""
+        raise unreachable(self.title)
+
     def exists(self, url: URL) -> bool:
         """Refuse: nothing is connected to."""
         raise unreachable(self.title)
@@ -66,6 +70,10 @@ class SQLServer:
         raise unreachable(self.title)
 
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
+        """Refuse: nothing is connected to."""
+        raise unreachable(self.title)
+
+    def run_script(self, url: URL, script: str) -> None:
         """Refuse: nothing is connected to."""
         raise unreachable(self.title)
 

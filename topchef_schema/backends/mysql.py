@@ -60,6 +60,10 @@ class MySQL:
         """Return *url* with mysqlclient, else PyMySQL."""
         return mysql_protocol.with_driver(url, extra="mysql")
 
+    def synchronous(self, url: URL) -> URL:
+        """Return *url* with mysqlclient or PyMySQL where its driver needs an event loop."""
+        return mysql_protocol.synchronous(url, extra="mysql")
+
     def exists(self, url: URL) -> bool:
         """Whether the database is there."""
         return mysql_protocol.exists(url)
@@ -101,6 +105,10 @@ class MySQL:
             objects |= mysql_catalog.programs(catalog)
         return Snapshot(objects)
 
+    def run_script(self, url: URL, script: str) -> None:
+        """Send everything at once, and hear the answer to each statement."""
+        mysql_protocol.run_script(url, script)
+
     def server(self, url: URL | None = None) -> Server:
         """Open the server at *url*, else start one from the ``mysqld`` that is MySQL's."""
         if url is not None:
@@ -134,7 +142,10 @@ def _several_statements(connection: Connection) -> Iterator[None]:
     mysqlclient takes them anyway; with other drivers the attempt fails, and single ones are sent.
     """
     raw: Any = connection.connection.dbapi_connection
-    if not type(raw).__module__.startswith("pymysql.") or raw.client_flag & MULTI_STATEMENTS:
+    if (
+        not type(raw).__module__.startswith("pymysql.")
+        or raw.client_flag & mysql_protocol.MULTI_STATEMENTS
+    ):
         yield
         return
     _set_option(raw, ON)
@@ -147,7 +158,6 @@ def _several_statements(connection: Connection) -> Iterator[None]:
 
 # https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_set_option.html
 COM_SET_OPTION = 0x1B
-MULTI_STATEMENTS = 0x10000
 ON, OFF = b"\x00\x00", b"\x01\x00"
 
 

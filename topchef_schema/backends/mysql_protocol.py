@@ -9,7 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from topchef_schema.backends.base import Failure, attempts, first_line, safe_label, undisturbed
+from topchef_schema.backends.base import (
+    Failure,
+    attempts,
+    driver_connection,
+    first_line,
+    safe_label,
+    undisturbed,
+)
 from topchef_schema.errors import LockedError, UnreachableError
 
 if TYPE_CHECKING:
@@ -37,6 +44,9 @@ CANNOT_CREATE_TABLE = 1005
 OPTION_PREVENTS = 1290
 """The server runs with some option, which may be ``--read-only`` or one that has nothing to do
 with it (``--secure-file-priv``): only the message tells."""
+
+MULTI_STATEMENTS = 0x10000
+"""https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html"""
 
 LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
@@ -92,6 +102,16 @@ def synchronous(url: URL, *, extra: str) -> URL:
     if url.get_dialect().is_async:
         return with_driver(url.set(drivername=url.get_backend_name()), extra=extra)
     return url
+
+
+def run_script(url: URL, script: str) -> None:
+    """Run the statements of *script*, which the server splits."""
+    several = url.update_query_dict({"client_flag": str(MULTI_STATEMENTS)})
+    with driver_connection(several) as connection, connection.cursor() as cursor:
+        cursor.execute(script)
+        while cursor.nextset():
+            pass
+        connection.commit()
 
 
 def _installed_driver(url: URL, extra: str) -> str:

@@ -40,6 +40,10 @@ class Oracle:
         """Refuse: no driver is used."""
         raise unreachable(self.title)
 
+    def synchronous(self, url: URL) -> URL:
+        """Refuse: nothing is connected to."""
+        raise unreachable(self.title)
+
     def exists(self, url: URL) -> bool:
         """Refuse: nothing is connected to."""
         raise unreachable(self.title)
@@ -67,6 +71,10 @@ class Oracle:
         raise unreachable(self.title)
 
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
+        """Refuse: nothing is connected to."""
+        raise unreachable(self.title)
+
+    def run_script(self, url: URL, script: str) -> None:
         """Refuse: nothing is connected to."""
         raise unreachable(self.title)
 

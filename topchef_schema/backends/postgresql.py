@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from topchef_schema.backends.base import Failure, first_line, safe_label, undisturbed
+from topchef_schema.backends.base import (
+    Failure,
+    driver_connection,
+    first_line,
+    safe_label,
+    undisturbed,
+)
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -22,6 +29,9 @@ FROM pg_catalog.pg_database d WHERE d.datname = current_database()
 """
 """Also true through a socket, a tunnel or an alias; and a physical copy of a server, which has the
 system identifier of its origin, was started at another time."""
+
+PSQL_GUARD = re.compile(r"^\\(un)?restrict \w+$", re.MULTILINE)
+"""What pg_dump writes around every script since 2025, for psql alone."""
 
 
 class PostgreSQL:
@@ -40,6 +50,12 @@ class PostgreSQL:
         from topchef_schema.backends import postgresql_connection
 
         return postgresql_connection.with_driver(url)
+
+    def synchronous(self, url: URL) -> URL:
+        """Return *url* with psycopg or psycopg2 where its driver needs an event loop."""
+        from topchef_schema.backends import postgresql_connection
+
+        return postgresql_connection.synchronous(url)
 
     def exists(self, url: URL) -> bool:
         """Connect, to see whether the database is there.
@@ -90,6 +106,12 @@ class PostgreSQL:
         from topchef_schema.backends import postgresql_catalog
 
         return postgresql_catalog.snapshot(connection, exclude)
+
+    def run_script(self, url: URL, script: str) -> None:
+        """Send everything at once: without parameters, the server takes many statements."""
+        with driver_connection(url) as connection:
+            connection.cursor().execute(PSQL_GUARD.sub("", script))
+            connection.commit()
 
     def server(self, url: URL | None = None) -> Server:
         """Open the server at *url*, else start one of our own."""

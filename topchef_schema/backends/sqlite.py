@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import Failure, undisturbed
+from topchef_schema.backends.base import Failure, driver_connection, undisturbed
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -56,6 +56,10 @@ class SQLite:
                 else f"pip install {module}",
             ) from error
         return url
+
+    def synchronous(self, url: URL) -> URL:
+        """Return *url* with Python's own driver."""
+        return url.set(drivername=self.name) if url.get_dialect().is_async else url
 
     def exists(self, url: URL) -> bool:
         """Whether the file is there; a database in memory always is."""
@@ -115,6 +119,12 @@ class SQLite:
 
         with undisturbed(connection):
             return sqlite_schema.snapshot(connection, exclude)
+
+    def run_script(self, url: URL, script: str) -> None:
+        """Let the library take one statement after the other."""
+        with driver_connection(url) as connection:
+            connection.executescript(script)
+            connection.commit()
 
     def server(self, url: URL | None = None) -> Server:
         """Open a folder of scratch files: beside the file at *url*, else a temporary one."""

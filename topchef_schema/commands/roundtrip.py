@@ -98,10 +98,13 @@ def _cell(check: Check) -> str:
 
 
 def _summary(checks: Sequence[Check]) -> str:
-    unclean = sum(check.outcome is not Outcome.PASSED for check in checks)
-    if not checks:
+    proven = [check for check in checks if check.outcome is not Outcome.SKIPPED]
+    unclean = sum(check.outcome is not Outcome.PASSED for check in proven)
+    skipped = len(checks) - len(proven)
+    if not proven:
         return "there are no revisions to prove"
-    return f"{unclean} of {len(checks)} not clean" if unclean else f"{len(checks)} clean"
+    summary = f"{unclean} of {len(proven)} not clean" if unclean else f"{len(proven)} clean"
+    return f"{summary}; {skipped} are in the baseline" if skipped else summary
 
 
 @click.argument("range_", metavar="[RANGE]", required=False, type=options.REVISION)

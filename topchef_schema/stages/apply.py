@@ -29,7 +29,7 @@ from topchef_schema.model import (
     Step,
 )
 from topchef_schema.project import Project
-from topchef_schema.stages import observe
+from topchef_schema.stages import baseline, observe
 from topchef_schema.stages.entry import Entry, Target, look_first
 from topchef_schema.stages.ledger import Ledger, drop, read
 
@@ -221,6 +221,7 @@ def migrate(
         return tuple(Applied(each.label, each.backend, each.heads, each.heads) for each in seen)
     if not all(each.present for each in seen):
         look_first(project)
+    baseline.lay_where_empty(project, lock_timeout)
     runs: list[_Run] = []
 
     def body(session: Session, target: Target) -> Applied:

@@ -71,7 +71,7 @@ def _lacking(project: Project, empty: str) -> Lack:
                 where=project.environment.config_file,
                 hint="set target_metadata in env.py, or metadata = module:attribute in [topchef]",
             )
-        for step in project.revisions.upgrade("heads", ()):
+        for step in project.revisions.upgrade("heads", session.heads()):
             session.step(step)
         found = differences(session.connection, target, metadata, make_url(empty))
         return Lack(generate(session, other_types=found.types), found.changes)

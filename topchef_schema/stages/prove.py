@@ -161,11 +161,17 @@ class _Prover:
         last = max((at for at, each in enumerate(order) if each.id in self.task.chosen), default=-1)
         order = order[: last + 1]
         blocked = self._blocked(order)
+        # Those of which the baseline says that it holds them.
+        there = self.project.revisions.applied_at(self.session.heads())
+        self.session.settle()
         for revision in order[: self.task.position]:
-            if revision.id not in blocked:
+            if revision.id not in blocked and revision.id not in there:
                 self._bring_up(revision)
         for position, revision in enumerate(order[self.task.position :], self.task.position):
             if revision.id in self.task.broken:
+                continue
+            if revision.id in there:
+                self._check(revision, Outcome.SKIPPED, 0.0, "the baseline holds it")
                 continue
             if revision.id in blocked:
                 self._check(revision, Outcome.PENDING, 0.0, "it stands on one that fails")
@@ -223,7 +229,7 @@ class _Prover:
     def _check(
         self, revision: Revision, outcome: Outcome, seconds: float, detail: str | None
     ) -> None:
-        if revision.id not in self.task.chosen and outcome is Outcome.PENDING:
+        if revision.id not in self.task.chosen and outcome in _NOT_RUN:
             return
         self.outcome.checks.append(
             Check(
@@ -238,3 +244,5 @@ class _Prover:
 
 
 _FAILS = {"upgrade-fails", "downgrade-fails", "upgrade-not-repeatable"}
+
+_NOT_RUN = {Outcome.PENDING, Outcome.SKIPPED}

@@ -234,8 +234,10 @@ def _replay(
     named(backend_name).inform(dialect)
 
     def body(session: Session, target: Target) -> dict[str, tuple[Statement, ...]]:
+        there = project.revisions.applied_at(session.heads())
         for step in project.revisions.way_to(steps.start):
-            session.step(step)
+            if step.revision.id not in there:
+                session.step(step)
         return {step.revision.id: session.step(step) for step in steps}
 
     try:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from topchef_schema import backends
-from topchef_schema.backends.base import first_line
-from topchef_schema.errors import UnreachableError, UsageError
+from topchef_schema.errors import UnreachableError
 from topchef_schema.model import DatabaseUrl
 from topchef_schema.project import Project, parse_url
+from topchef_schema.stages import baseline
 from topchef_schema.stages.worker import Workers
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Place:
         }
         there = project.at(urls, source)
         if project.settings.baseline is not None:
-            self.workers.call(lay_baseline, there)
+            self.workers.call(baseline.lay, there)
         return self.workers.call(function, there, *arguments, **keywords)
 
 
@@ -126,33 +126,3 @@ def resolve(on: str) -> tuple[Backend, DatabaseUrl | None]:
     variable = f"TOPCHEF_{on.upper()}_SERVER"
     named = os.environ.get(variable, "").strip()
     return backend, DatabaseUrl(named, variable) if named else None
-
-
-def lay_baseline(project: Project) -> None:
-    """Make what the first revision takes to be there: call the function of the settings.
-
-    Raises `UsageError` where there is no such function or it fails.
-    """
-    from topchef_schema.bridge.configuration import load_object
-    from topchef_schema.stages.entry import connected, database_url
-
-    reference = str(project.settings.baseline)
-    project.revisions  # noqa: B018 (reading them puts prepend_sys_path of the ini on the path)
-    function = load_object(reference, where="setting baseline")
-    if not callable(function):
-        raise UsageError(
-            f'"{reference}" is not a function',
-            where="setting baseline",
-            hint="name a function that takes a SQLAlchemy connection to an empty database",
-        )
-    for _, named in project.environment.named:
-        with connected(database_url(project, named)[1]) as connection:
-            try:
-                function(connection)
-            except Exception as error:
-                raise UsageError(
-                    f"the baseline fails: {type(error).__name__}: {first_line(error)}",
-                    where=f"setting baseline, {reference}",
-                    hint="it gets a connection to an empty database and has to fill it",
-                ) from None
-            connection.commit()
