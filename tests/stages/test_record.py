@@ -226,6 +226,30 @@ def test_values_that_cannot_be_written_are_no_success(project: MakeProject, serv
     assert str(error.sql).startswith("INSERT INTO blobs")
 
 
+ITS_NAME = revision(
+    "a1",
+    "name = op.get_bind().engine.url.database\n"
+    'op.execute(f"ALTER DATABASE {name} DEFAULT CHARACTER SET latin1")',
+)
+
+
+@pytest.mark.backends("mariadb", "mysql")
+def test_the_database_is_not_called_after_a_scratch_database(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    shop = project(versions={"a1.py": ITS_NAME})
+    report = sql(shop.on(scratch), on=[text(server)])
+    assert f"ALTER DATABASE {scratch.name} DEFAULT" in (report.script or "")
+    assert [each.severity for each in report.findings] == ["info"]
+    run(report.script or "", scratch)
+
+    report = sql(shop.load(), on=[text(server)])
+    assert "topchef_scratch" not in (report.script or "")
+    (_, stops) = report.findings
+    assert (stops.severity, stops.line) == ("error", shop.line("a1", "op.execute"))
+    assert stops.sql == "ALTER DATABASE NAME_OF_THE_DATABASE DEFAULT CHARACTER SET latin1"
+
+
 HOSTILE = (
     "quotes ' \" % */ -- end\nDROP TABLE victims; --\r\nDROP TABLE victims;\x1b[2J \u2028x \u202e"
 )

@@ -16,6 +16,7 @@ import click
 
 from topchef_schema.commands import options
 from topchef_schema.model import (
+    DATABASE_UNKNOWN,
     VALUES_LEFT_OUT,
     Direction,
     Finding,
@@ -90,17 +91,32 @@ def _findings(recording: Recording, *, strict: bool) -> Iterator[Finding]:
         yield note
         for each in section.statements:
             if each.sql.endswith(VALUES_LEFT_OUT):
-                yield replace(
+                yield _stops(
                     note,
-                    severity=Severity.ERROR,
-                    message="values of this statement cannot be written out, so the script stops "
-                    "at it",
-                    help="write the values in, or use op.execute() with SQL that holds them",
-                    path=each.path,
-                    line=each.line,
-                    sql=each.sql,
-                    after=None,
+                    each,
+                    "values of this statement cannot be written out",
+                    "write the values in, or use op.execute() with SQL that holds them",
                 )
+            elif DATABASE_UNKNOWN in each.sql:
+                yield _stops(
+                    note,
+                    each,
+                    "this statement names its own database, which is not known here",
+                    f"name the database with --url-env, or put its name for {DATABASE_UNKNOWN}",
+                )
+
+
+def _stops(note: Finding, statement: Statement, message: str, help_: str) -> Finding:
+    return replace(
+        note,
+        severity=Severity.ERROR,
+        message=f"{message}, so the script stops at it",
+        help=help_,
+        path=statement.path,
+        line=statement.line,
+        sql=statement.sql,
+        after=None,
+    )
 
 
 @click.argument("range_", metavar="[RANGE]", required=False, type=options.REVISION)

@@ -11,6 +11,7 @@ from topchef_schema.model.history import (
 )
 from topchef_schema.model.plain_text import visible
 from topchef_schema.model.recording import (
+    DATABASE_UNKNOWN,
     VALUES_LEFT_OUT,
     Location,
     Recording,
@@ -30,6 +31,7 @@ from topchef_schema.model.revision import Direction, Plan, Revision, Step
 from topchef_schema.model.snapshot import Change, Diff, Snapshot, diff
 
 __all__ = [
+    "DATABASE_UNKNOWN",
     "DOCUMENTS_TABLE",
     "HISTORY_TABLE",
     "JOURNAL_TABLE",

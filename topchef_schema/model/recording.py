@@ -19,6 +19,9 @@ class Location:
 
 
 VALUES_LEFT_OUT = "/* its values cannot be written out */"
+
+DATABASE_UNKNOWN = "NAME_OF_THE_DATABASE"
+"""Stands where a revision wrote down the name of the database it runs on, and none is known."""
 """Ends a recorded statement that has placeholders for values of types without literals."""
 
 

@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import first_line
 from topchef_schema.errors import MigrationError, UnreachableError, UsageError
-from topchef_schema.model import Plan, Recording, Section, Statement, visible
-from topchef_schema.project import Project
+from topchef_schema.model import (
+    DATABASE_UNKNOWN,
+    Plan,
+    Recording,
+    Section,
+    Statement,
+    visible,
+)
+from topchef_schema.project import Project, parse_url
 from topchef_schema.stages import scratch
 from topchef_schema.stages.entry import Entry, Target
 
@@ -216,7 +223,24 @@ def _replayed(
             where=reason,
             hint=error.hint,
         ) from None
-    return sent
+    ours, home = databases[database].name, _home(project, backend, database)
+    return {
+        identity: tuple(replace(each, sql=each.sql.replace(ours, home)) for each in said)
+        for identity, said in sent.items()
+    }
+
+
+def _home(project: Project, backend: Backend, database: str | None) -> str:
+    """Return what the database is called that the script is for: a revision may write it down."""
+    from topchef_schema import backends
+
+    url = dict(project.environment.named).get(database)
+    if url is None:
+        return DATABASE_UNKNOWN
+    parsed = parse_url(url)
+    if backends.for_url(parsed, where=url.source).name != backend.name:
+        return DATABASE_UNKNOWN
+    return str(parsed.database or DATABASE_UNKNOWN)
 
 
 def _replay(
