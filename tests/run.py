@@ -114,6 +114,7 @@ def checked(options: argparse.Namespace) -> int:
         steps = {"pytest": pytest_command(options, list(servers.versions))}
         if not options.versions:
             steps = static_steps() | steps | docs_step()
+            steps |= compat_step(options, list(servers.versions))
         environment = os.environ | addresses(servers) | {"PYTHONUNBUFFERED": "1"}
         results = [run(name, command, environment) for name, command in steps.items()]
     finally:
@@ -182,6 +183,14 @@ def docs_step() -> dict[str, list[str]]:
         return {}
     build = ["-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html"]
     return {"docs": [sys.executable, "-m", "sphinx", *build]}
+
+
+def compat_step(options: argparse.Namespace, names: list[str]) -> dict[str, list[str]]:
+    """Return the trial of real projects, which --only leaves out."""
+    if options.only:
+        return {}
+    on = [word for name in names for word in ("--on", name)]
+    return {"compat": [sys.executable, "compat/run.py", "--gate", *on]}
 
 
 def pytest_command(options: argparse.Namespace, names: list[str]) -> list[str]:

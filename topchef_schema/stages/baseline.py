@@ -30,6 +30,8 @@ def lay(project: Project) -> None:
 
     With the dialect that env.py is given: what a function makes may depend on it.
 
+    With the dialect that env.py is given: what a function makes may depend on it.
+
     Raises `UsageError` where there is no such function or file, or it fails.
     """
     from sqlalchemy import make_url
