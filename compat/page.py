@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,12 +111,17 @@ def _proven(ended: Ended) -> str:
 
 
 def _findings(result: Result) -> Iterator[str]:
+    """Yield a line for each rule and revision: its first object, and how many more there are."""
     ended = result.ended.get("roundtrip")
-    for each in ended.report.get("findings", ()) if ended else ():
-        if each["severity"] == "error":
-            object_ = f", {each['object']}," if each["object"] else ""
-            what = f"`{each['rule']}` {each['revision']}{object_}"
-            yield f"- {result.backend}: {what} {_told(each['message'])}"
+    findings = ended.report.get("findings", ()) if ended else ()
+    errors = [each for each in findings if each["severity"] == "error"]
+    for (rule, revision), group in groupby(
+        errors, key=lambda each: (each["rule"], each["revision"])
+    ):
+        first, *more = group
+        object_ = f", {_told(first['object'])}," if first["object"] else ""
+        others = f" (and {len(more)} more)" if more else ""
+        yield f"- {result.backend}: `{rule}` {revision}{object_} {_told(first['message'])}{others}"
 
 
 def _told(message: str) -> str:

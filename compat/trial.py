@@ -52,12 +52,13 @@ class Ended:
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """The findings that are errors, each in a few words."""
-        return tuple(
-            " ".join(filter(None, (each["rule"], each["revision"], each["object"])))
+        """The findings that are errors: which rule on which revision, each once."""
+        found = [
+            f"{each['rule']} {each['revision']}"
             for each in self.report.get("findings", ())
             if each["severity"] == "error"
-        )
+        ]
+        return tuple(dict.fromkeys(found))
 
 
 @dataclass
