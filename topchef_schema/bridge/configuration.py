@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -74,6 +75,13 @@ def url_in_environment(environment: Environment) -> Iterator[None]:
             del os.environ[environment.url_env]
         else:
             os.environ[environment.url_env] = before
+
+
+@contextmanager
+def output_to_stderr() -> Iterator[None]:
+    """Send what env.py and revisions print to stderr: it is no part of a report."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
 
 
 def load_object(reference: str, *, where: str) -> object:

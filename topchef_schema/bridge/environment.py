@@ -9,9 +9,7 @@ reach it only as GeneratorExit.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from topchef_schema.bridge.autogenerate import portable_first
 from topchef_schema.bridge.configuration import (
     alembic_config,
     load_object,
+    output_to_stderr,
     prepare,
     url_in_environment,
 )
@@ -93,6 +92,7 @@ class Door:
     also where env.py opened one around everything. *connect* makes the connection for an env.py
     that takes ``config.attributes["connection"]``. *backend* names the backend in statements;
     *literal* is the dialect to write them for with their values, None to keep them as sent.
+    *destination* is what env.py is told when it asks where Alembic was sent.
     """
 
     environment: Environment
@@ -103,6 +103,7 @@ class Door:
     backend: str = "unknown"
     literal: Dialect | None = None
     tag: str | None = None
+    destination: str = "heads"
 
     def online(self, body: Callable[[Session], T], *, look: bool = False) -> T:
         """Run env.py on its database and *body* inside it; with *look* nothing is written.
@@ -130,11 +131,13 @@ class Door:
         run = _Run(self, body, offline_url)
         directory = self.revisions.directory
         # The directory was made from a Config of its own; env.py sees this one.
-        context = EnvironmentContext(config, directory, fn=run.work, **options)
+        context = EnvironmentContext(
+            config, directory, fn=run.work, destination_rev=self.destination, **options
+        )
         with ExitStack() as stack:
             run.install(context, stack)
             stack.enter_context(url_in_environment(self.environment))
-            stack.enter_context(_output_to_stderr())
+            stack.enter_context(output_to_stderr())
             with run.explained():
                 prepare(self.environment, config)
                 with context:
@@ -161,6 +164,10 @@ class _Run:
 
         def our_configure(connection: Connection | None = None, **options: Any) -> None:
             _revive_our_loggers()
+            with self.noted():
+                configured(connection, options)
+
+        def configured(connection: Connection | None, options: dict[str, Any]) -> None:
             self._refuse(connection, offline=context.is_offline_mode())
             if context.is_offline_mode():
                 self._offline(options)
@@ -177,7 +184,9 @@ class _Run:
                 context.get_context()._in_external_transaction = False
 
         def our_run_migrations(**keywords: Any) -> None:
+            _revive_our_loggers()
             self.keywords = keywords
+            self._begun_since(context.get_context())
             run_migrations(**keywords)
 
         # On the instance: the proxies that env.py calls look the methods up there.
@@ -187,7 +196,8 @@ class _Run:
         options["url"] = self.offline_url
         options["literal_binds"] = True
         options["output_buffer"] = _Buffer(self.listener)
-        options.pop("dialect_name", None)
+        for ours in ("dialect_name", "output_encoding"):
+            options.pop(ours, None)
         # Without this paramstyle a "%" would come out doubled.
         options["dialect_opts"] = {"paramstyle": "named"}
 
@@ -236,10 +246,21 @@ class _Run:
         if self.door.isolate:
             options["transaction_per_migration"] = True
             if connection.in_transaction():
-                # Commit, not rollback: what env.py SET before must survive.
-                connection.commit()
-                # SQLAlchemy lets nothing follow a commit inside ``with engine.begin()``.
-                connection._trans_context_manager = None
+                _end_transaction(connection)
+
+    def _begun_since(self, context: MigrationContext) -> None:
+        """Tell Alembic of a transaction that env.py began after ``configure``: it ends it, too."""
+        connection = context.connection
+        if connection is None or context._transaction is not None:
+            return
+        if not connection.in_transaction():
+            return
+        if self.door.isolate:
+            _end_transaction(connection)
+        elif connection._trans_context_manager is not None or (
+            context.impl.transactional_ddl and not context._transaction_per_migration
+        ):
+            context._in_external_transaction = True
 
     def work(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
         """Alembic's ``fn``: do everything here and hand back no steps."""
@@ -252,24 +273,35 @@ class _Run:
             keywords=self.keywords,
             isolate=self.door.isolate,
         )
+        with self.noted(), session:
+            self.results.append(self.body(session))
+        return iter(())
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note what our own work raises: env.py may catch it."""
+        if self.raised is not None:
+            raise self.raised  # env.py caught it, and tries again
         try:
-            with session:
-                self.results.append(self.body(session))
+            yield
         except BaseException as error:
             self.raised = error
             raise
-        return iter(())
 
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Tell what our work raised from what env.py raised."""
         try:
             yield
+            if self.raised is not None:
+                raise self.raised
         except TopchefError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if self.raised is not None:
                 raise self.raised from None
+            if isinstance(error, SystemExit) and self.results and not error.code:
+                return
             if self.door.isolate and self.results:
                 # Its own commit finds the transaction gone: our work there is done all the same.
                 log.debug("env.py, after the work: %s", error)
@@ -316,11 +348,11 @@ class _Buffer:
         """Nothing is held back."""
 
 
-@contextmanager
-def _output_to_stderr() -> Iterator[None]:
-    """Send what env.py and revisions print to stderr: it is no part of a report."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
+def _end_transaction(connection: Connection) -> None:
+    """Commit what env.py began; not a rollback: what it SET before must survive."""
+    connection.commit()
+    # SQLAlchemy lets nothing follow a commit inside ``with engine.begin()``.
+    connection._trans_context_manager = None
 
 
 def _revive_our_loggers() -> None:

@@ -32,12 +32,13 @@ class Revisions:
         """Read every revision file; raises `UsageError` naming the file that cannot be read."""
         from alembic.script import ScriptDirectory
 
-        from topchef_schema.bridge.configuration import alembic_config
+        from topchef_schema.bridge.configuration import alembic_config, output_to_stderr
 
         with explained(environment.config_file):
             config = alembic_config(environment)
             directory = ScriptDirectory.from_config(config)
-        with readable(shown_path(directory.dir)), warnings.catch_warnings():
+        where = shown_path(directory.dir)
+        with readable(where), output_to_stderr(), warnings.catch_warnings():
             # Alembic warns, and goes on with one of the two files.
             warnings.filterwarnings("error", "Revision .* is present more than once")
             warnings.filterwarnings("error", "Revision .* is not present")
@@ -306,7 +307,7 @@ def readable(where: str) -> Iterator[None]:
             where=where,
             hint="correct the file that is named",
         ) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"a revision file cannot be imported: {type(error).__name__}: {error}",
             where=_last_place(error, where),

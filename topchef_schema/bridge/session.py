@@ -58,6 +58,10 @@ class NoDowngradeError(Exception):
     """The revision has no ``downgrade`` function."""
 
 
+class ProgramEndedError(Exception):
+    """The revision called ``sys.exit``."""
+
+
 @dataclass
 class Session:
     """The open door. *isolate*: each step in a transaction of its own (scratch work)."""
@@ -160,7 +164,7 @@ class Session:
             self._commit_stray()
             if self.listener.commits:
                 self._commit_rest()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if not self.context.as_sql:
                 self._maintainer = None
             raise self._failed(step, error) from error
@@ -259,9 +263,12 @@ class Session:
         if self.connection.in_transaction():
             self.connection.commit()
 
-    def _failed(self, step: Step, error: Exception) -> StepFailed:
+    def _failed(self, step: Step, error: BaseException) -> StepFailed:
         if isinstance(error, StepFailed):
             return error
+        if isinstance(error, SystemExit):
+            ended = ProgramEndedError(f"it ends the program: sys.exit({error.code!r})")
+            error = ended.with_traceback(error.__traceback__)
         heard = self.listener.take()
         from sqlalchemy.exc import DBAPIError
 

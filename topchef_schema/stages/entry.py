@@ -150,6 +150,12 @@ class Entry:
                 where=failed.where,
                 hint="name the database: --url, --url-env, --url-file or TOPCHEF_DATABASE_URL",
             )
+        if isinstance(cause, SystemExit):
+            return UsageError(
+                self._clean(f"env.py ends the program: sys.exit({cause.code!r})"),
+                where=failed.where,
+                hint="let it raise an error that says what is wrong, or go on",
+            )
         if isinstance(cause, ModuleNotFoundError):
             return UnreachableError(
                 f'the module "{cause.name}" is not installed',
