@@ -42,6 +42,26 @@ path_separator = os
 file_template = %%(rev)s_%%(slug)s
 """
 
+LOGGING = """
+[loggers]
+keys = root
+[handlers]
+keys = console
+[formatters]
+keys = plain
+[logger_root]
+level = WARNING
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stdout,)
+level = NOTSET
+formatter = plain
+[formatter_plain]
+format = %(message)s
+"""
+"""What `alembic init` writes about logging, but to stdout."""
+
 MAKO = ROOT / "alembic" / "script.py.mako"
 
 

@@ -3,73 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.whole_projects import MakeProject, execute, query, revision, tables, text
-from topchef_schema import downgrade, history, roundtrip, sql, stamp, status, upgrade
+from tests.whole_projects import LOGGING, MakeProject, execute, query, revision, tables, text
+from topchef_schema import roundtrip, stamp, status, upgrade
 from topchef_schema.errors import MigrationError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase
     from topchef_schema.model import Report
     from topchef_schema.project import Project
-
-LOGGING = """
-[loggers]
-keys = root
-[handlers]
-keys = console
-[formatters]
-keys = plain
-[logger_root]
-level = WARNING
-handlers = console
-[handler_console]
-class = StreamHandler
-args = (sys.stdout,)
-level = NOTSET
-formatter = plain
-[formatter_plain]
-format = %(message)s
-"""
-
-SETTINGS = {
-    "usual": "",
-    "step_by_step": "",
-    "from_variable": "url_env = SHOP_DATABASE",
-    "from_x": "url_x = database",
-    "from_option": "url_option = shop_url",
-    "from_attributes": "",
-    "outer_transaction": "",
-    "explicit_commit": "",
-    "own_version_table": "",
-    "noisy": LOGGING,
-    "asynchronous": "drivers = sqlite = aiosqlite",
-}
-"""What each environment needs to be told apart from the URL."""
-
-
-@pytest.mark.parametrize("env", sorted(set(SETTINGS) - {"asynchronous"}))
-def test_every_way_in(project: MakeProject, scratch: ScratchDatabase, env: str) -> None:
-    shop = project("linear", env=env, settings=SETTINGS[env])
-    assert upgrade(shop.on(scratch)).data["current"] == ["cc30"]
-    assert "books" in tables(scratch)
-    seen = status(shop.on(scratch))
-    assert seen.data == {"current": ["cc30"], "heads": ["cc30"], "pending": []}
-    assert len(history(shop.on(scratch)).data["events"]) == 3
-    assert downgrade(shop.on(scratch), "base").data["current"] == []
-    assert "books" not in tables(scratch)
-
-
-def test_asynchronous_environment(project: MakeProject) -> None:
-    shop = project("linear", env="asynchronous", settings=SETTINGS["asynchronous"])
-    assert upgrade(shop.here()).data["current"] == ["cc30"]
-    assert status(shop.here()).data["pending"] == []
-    assert downgrade(shop.here(), "base").data["current"] == []
 
 
 @pytest.mark.backends("postgresql")
@@ -82,17 +30,6 @@ def test_asynchronous_environment_with_asyncpg(
         assert done.returncode == 0, done.stderr
     assert tables(scratch) == {"alembic_version", "topchef_history"}
     assert len(query(scratch, "SELECT * FROM topchef_history")) == 6
-
-
-@pytest.mark.parametrize("env", sorted(SETTINGS))
-def test_scratch_work_through_every_way(project: MakeProject, env: str) -> None:
-    shop = project("linear", env=env, settings=SETTINGS[env])
-    report = roundtrip(shop.here(), on=["sqlite"])
-    assert (report.findings, len(report.checks)) == ((), 3)
-    script = sql(shop.here(), on=["sqlite"]).script
-    assert script is not None
-    assert "CREATE TABLE authors" in script
-    assert not shop.file.exists()
 
 
 @pytest.mark.parametrize("env", ["usual", "from_variable", "from_x", "own_mind"])
@@ -146,6 +83,9 @@ ENDINGS = {
     "syntax error": ("def (", UsageError, "syntax"),
     "not installed": ("import nowhere_at_all", UnreachableError, "nowhere_at_all"),
     "key": ("context.config.attributes['shop']", UsageError, "shop"),
+    "exit": ("raise SystemExit", UsageError, "ends the program: sys.exit(None)"),
+    "exit with success": ("import sys; sys.exit(0)", UsageError, "sys.exit(0)"),
+    "exit with a reason": ("import sys; sys.exit('no DSN')", UsageError, "sys.exit('no DSN')"),
 }
 
 
@@ -160,8 +100,83 @@ def test_environments_that_fail(project: MakeProject, case: str) -> None:
     assert caught.value.where.startswith("alembic/env.py")
     assert not shop.file.exists()
     shop.file.touch()
-    with pytest.raises(kind, match=words):
+    with pytest.raises(kind, match=re.escape(words)):
         status(shop.here())
+
+
+CATCHES = """
+import sys
+from alembic import context
+from sqlalchemy import create_engine, pool
+
+url = context.config.get_main_option("sqlalchemy.url")
+for attempt in range(2):
+    try:
+        with create_engine(url, poolclass=pool.NullPool).connect() as connection:
+            context.configure(connection=connection)
+            with context.begin_transaction():
+                context.run_migrations()
+        break
+    except Exception as error:
+        print(error)
+else:
+    {end}
+"""
+
+
+@pytest.mark.parametrize(
+    "end", ["pass", "sys.exit(1)", "sys.exit(0)", "raise RuntimeError('sorry')"]
+)
+def test_an_environment_that_catches_what_we_raise(project: MakeProject, end: str) -> None:
+    bad = revision("dd40", 'op.execute("INSERT INTO nowhere VALUES (1)")', down="cc30")
+    shop = project("linear", versions={"d.py": bad})
+    shop.write("alembic/env.py", CATCHES.format(end=end))
+    with pytest.raises(MigrationError, match="dd40 failed: no such table: nowhere"):
+        upgrade(shop.here())
+    assert status(shop.here()).data["current"] == ["cc30"]
+
+    shop.write("alembic/env.py", CATCHES.replace("(url", '("sqlite:///else.db"').format(end=end))
+    with pytest.raises(UsageError, match=r"connected to sqlite:///else\.db, not"):
+        upgrade(shop.here())
+    assert not (shop.root / "else.db").read_bytes()
+
+
+def test_an_environment_that_exits_when_all_is_done(project: MakeProject) -> None:
+    shop = project("linear")
+    env = (shop.root / "alembic" / "env.py").read_text()
+    shop.write("alembic/env.py", f"{env}\nraise SystemExit(0)\n")
+    done = shop.call("upgrade", "--url", shop.url)
+    assert (done.returncode, status(shop.here()).data["pending"]) == (0, [])
+    shop.write("alembic/env.py", f"{env}\nraise SystemExit('too late')\n")
+    failed = shop.call("downgrade", "base", "--yes", "--url", shop.url)
+    assert failed.returncode == 2
+    assert "sys.exit('too late')" in failed.stderr
+
+
+def test_revisions_that_exit(project: MakeProject) -> None:
+    bad = revision("dd40", "raise SystemExit(0)", down="cc30")
+    shop = project("linear", versions={"d.py": bad})
+    done = shop.call("upgrade", "--url", shop.url)
+    assert done.returncode == 5
+    assert "the upgrade of revision dd40 failed: it ends the program: sys.exit(0)" in done.stderr
+    assert f"alembic/versions/d.py:{shop.line('dd40', 'SystemExit')}" in done.stderr
+    found = roundtrip(shop.load(), "dd40", on=["sqlite"]).findings
+    assert [each.rule for each in found] == ["upgrade-fails"]
+
+    shop.write("alembic/versions/d.py", "import sys\nsys.exit(0)\n")
+    done = shop.call("status", "--url", shop.url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot be imported" in done.stderr
+
+
+def test_what_revisions_print_while_they_are_read(project: MakeProject) -> None:
+    shop = project("linear")
+    shop.versions.joinpath("d.py").write_text(
+        'print("\u017c\u00f3\u0142w")\n' + revision("dd40", "pass", down="cc30"), encoding="utf-8"
+    )
+    done = shop.program("heads", "--format", "json", PYTHONIOENCODING="ascii")
+    assert json.loads(done.stdout)["data"]["heads"] == ["dd40"], done.stderr
+    assert "\\u017c" in done.stderr
 
 
 def test_loggers_and_stdout_survive_a_noisy_environment(project: MakeProject) -> None:
