@@ -23,7 +23,7 @@ from topchef_schema.bridge.configuration import (
     prepare,
     url_in_environment,
 )
-from topchef_schema.bridge.listening import Listener, current_line
+from topchef_schema.bridge.listening import Listener, current_line, local_settings
 from topchef_schema.bridge.session import Session
 from topchef_schema.errors import TopchefError, UsageError
 from topchef_schema.model import Environment
@@ -136,6 +136,8 @@ class Door:
         )
         with ExitStack() as stack:
             run.install(context, stack)
+            if self.isolate:
+                run.local = stack.enter_context(local_settings())
             stack.enter_context(url_in_environment(self.environment))
             stack.enter_context(output_to_stderr())
             with run.explained():
@@ -157,6 +159,7 @@ class _Run:
         self.results: list[Any] = []
         self.raised: BaseException | None = None
         self.listener = Listener(door.backend, door.literal)
+        self.local: list[tuple[str, Any]] = []
 
     def install(self, context: EnvironmentContext, stack: ExitStack) -> None:
         """Replace ``configure`` and ``run_migrations`` on the instance."""
@@ -272,6 +275,7 @@ class _Run:
             listener=self.listener,
             keywords=self.keywords,
             isolate=self.door.isolate,
+            local=tuple(self.local),
         )
         with self.noted(), session:
             self.results.append(self.body(session))

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _READS = re.compile(r"\s*(select|pragma|show|describe|desc|explain|values)\b", re.IGNORECASE)
 
 
+_LOCAL = re.compile(r"\s*(set\s+local\b|select\s+(pg_catalog\.)?set_config\s*\()", re.IGNORECASE)
+
+
 @dataclass
 class Listener:
     """Collects the statements that are sent while a step is current.
@@ -120,6 +123,24 @@ class Listener:
 
     def _commit(self, connection: Connection) -> None:
         self.commits += 1
+
+
+@contextmanager
+def local_settings() -> Iterator[list[tuple[str, Any]]]:
+    """Hear what env.py sets until its transaction ends, on whatever engine it makes."""
+    from sqlalchemy import Engine, event
+
+    heard: list[tuple[str, Any]] = []
+
+    def sent(connection: Connection, cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
+        if _LOCAL.match(sql):
+            heard.append((sql, parameters))
+
+    event.listen(Engine, "before_cursor_execute", sent)
+    try:
+        yield heard
+    finally:
+        event.remove(Engine, "before_cursor_execute", sent)
 
 
 def revision_line(frame: FrameType | None, file: str | None) -> tuple[int | None, bool]:

@@ -64,7 +64,10 @@ class ProgramEndedError(Exception):
 
 @dataclass
 class Session:
-    """The open door. *isolate*: each step in a transaction of its own (scratch work)."""
+    """The open door. *isolate*: each step in a transaction of its own (scratch work).
+
+    *local* is what env.py set for the length of its transaction: there, each step gets it again.
+    """
 
     context: MigrationContext
     revisions: Revisions
@@ -72,6 +75,7 @@ class Session:
     listener: Listener
     keywords: dict[str, Any]
     isolate: bool = False
+    local: tuple[tuple[str, Any], ...] = ()
     _maintainer: HeadMaintainer | None = field(default=None, init=False)
 
     def __enter__(self) -> Session:
@@ -104,7 +108,18 @@ class Session:
     @property
     def whole_run(self) -> bool:
         """Whether env.py chose one transaction for the whole run."""
-        return self.context._transaction is not None or self.context._in_external_transaction
+        if self._commits_every_statement:
+            return False
+        return self.context._transaction is not None or self.external
+
+    @property
+    def external(self) -> bool:
+        """Whether env.py began a transaction around everything, and is to end it."""
+        return bool(self.context._in_external_transaction)
+
+    @property
+    def _commits_every_statement(self) -> bool:
+        return not self.context.as_sql and self.connection._is_autocommit_isolation()
 
     @property
     def committed(self) -> bool:
@@ -113,8 +128,8 @@ class Session:
 
     @property
     def transactional(self) -> bool:
-        """Whether Alembic takes DDL to be undone by a rollback here."""
-        return bool(self.context.impl.transactional_ddl)
+        """Whether a rollback undoes DDL here, as far as Alembic knows."""
+        return bool(self.context.impl.transactional_ddl) and not self._commits_every_statement
 
     def heads(self) -> tuple[str, ...]:
         """Read the version table: the heads of this database, sorted."""
@@ -154,6 +169,8 @@ class Session:
         self.listener.take()
         try:
             with self.context.begin_transaction(_per_migration=True):
+                for sql, parameters in self.local:
+                    self.connection.exec_driver_sql(sql, parameters or None)
                 started = time.perf_counter()
                 with self.listener.hearing(step, self._file(step)):
                     alembic_step.migration_fn(**self.keywords)

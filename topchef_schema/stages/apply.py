@@ -64,6 +64,7 @@ class _Run:
     statements: list[Statement] = field(default_factory=list)
     failed: StepFailed | None = None
     whole_run: bool = False
+    external: bool = False
     transactional: bool = True
 
     def body(self, session: Session, target: Target) -> Applied:
@@ -74,6 +75,7 @@ class _Run:
         before = seen.heads
         steps = self.plan(before)
         self.whole_run = session.whole_run
+        self.external = session.external
         self.transactional = session.transactional
         ledger = self._ledger(session, target) if steps.steps else None
         for position, step in enumerate(steps, 1):
@@ -149,7 +151,10 @@ class _Run:
 
     def error(self, failed: StepFailed) -> MigrationError:
         """Say what failed, what stays, and what to do."""
-        partial = bool(failed.own_commits) or (not self.transactional and bool(failed.sent))
+        unrecorded = self._unrecorded(failed)
+        undone = self.transactional or bool(unrecorded)
+        half = bool(failed.own_commits) or (not undone and bool(failed.sent))
+        partial = half or bool(unrecorded)
         stays = [step.revision.id for step in self.done[: self.kept]]
         word = "upgrade" if failed.step.direction is Direction.UP else "downgrade"
         message = (
@@ -159,10 +164,13 @@ class _Run:
             message += f"; of this run, these stay done: {', '.join(stays)}"
         else:
             message += "; nothing else of this run stays"
-        if partial:
-            message += "; of this revision, these statements took effect: " + "; ".join(
-                _short(each.sql) for each in failed.sent
+        if unrecorded:
+            message += (
+                "; their version rows were rolled back, and of these statements stays what the "
+                f"database cannot undo: {_listed(unrecorded)}"
             )
+        if half:
+            message += f"; of this revision, these statements took effect: {_listed(failed.sent)}"
         hint = "correct the revision or the data and run the same command again"
         if partial:
             hint = (
@@ -174,11 +182,31 @@ class _Run:
         kind = PartialError if partial else MigrationError
         return kind(message, where=str(failed.location), hint=hint)
 
+    def _unrecorded(self, failed: StepFailed) -> tuple[Statement, ...]:
+        """Return the statements of the steps that a rollback left without their version rows.
+
+        In a transaction around everything, each DDL statement of a database that cannot undo it
+        commits what came before, version rows included: only the database knows how far.
+        """
+        if self.transactional or not self.whole_run:
+            return ()
+        there = self.project.revisions.applied_at(observe.database(self.project).heads)
+        for step in self.done[self.kept :]:
+            if (step.revision.id in there) is not (step.direction is Direction.UP):
+                break
+            self.kept += 1
+        lost = {step.revision.id for step in self.done[self.kept :]}
+        return (*(each for each in self.statements if each.revision in lost), *failed.sent)
+
 
 def _stamp_target(step: Step) -> str:
     if step.direction is Direction.UP:
         return step.revision.id
     return " ".join(step.revision.down) or "base"
+
+
+def _listed(statements: Sequence[Statement]) -> str:
+    return "; ".join(_short(each.sql) for each in statements)
 
 
 def _short(sql: str) -> str:
@@ -207,13 +235,31 @@ def migrate(
     run = _Run(project, plan, history)
     entry = Entry(project, lock_timeout=lock_timeout, announce=True)
     try:
-        return entry.run(run.body)
+        applied = entry.run(run.body)
     except TopchefError as error:
         raise _after_tail(project, run, error) from error.__cause__
     except Exception:
         if run.failed is None:
             raise
         raise run.error(run.failed) from run.failed.cause
+    if run.external:
+        _require_committed(project, applied)
+    return applied
+
+
+def _require_committed(project: Project, applied: Applied) -> None:
+    """Raise `MigrationError` where env.py left the transaction that it began without a commit."""
+    from topchef_schema.bridge.revisions import shown_path
+
+    heads = observe.database(project).heads
+    if heads != applied.heads:
+        raise MigrationError(
+            "env.py began a transaction and did not commit it: the database is "
+            f"at {', '.join(heads) or 'base'}, not at {', '.join(applied.heads) or 'base'}",
+            where=shown_path(project.revisions.directory.env_py_location),
+            hint="let it commit at the end, with connection.begin() or connection.commit(); "
+            "plain alembic loses the work, too",
+        )
 
 
 def _after_tail(project: Project, run: _Run, error: TopchefError) -> TopchefError:
@@ -257,9 +303,11 @@ def stamp(
     targets = tuple(each for word in words for each in project.revisions.get(word))
     places = tuple(place for word in words for place in _places(project, word))
 
+    run = _Run(project, lambda heads: Plan((), heads), history)
+
     def body(session: Session, target: Target) -> Applied:
         before = session.heads()
-        run = _Run(project, lambda heads: Plan((), heads), history)
+        run.external = session.external
         ledger = run._ledger(session, target)
         session.stamp(places, purge=purge)
         heads = session.heads()
@@ -285,7 +333,10 @@ def stamp(
         project.revisions.require_known(seen.heads)
     if not seen.present:
         look_first(project)
-    return Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body)
+    applied = Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body)
+    if run.external:
+        _require_committed(project, applied)
+    return applied
 
 
 def _places(project: Project, word: str) -> tuple[str, ...]:
