@@ -254,9 +254,9 @@ class _Run:
     def _begun_since(self, context: MigrationContext) -> None:
         """Tell Alembic of a transaction that env.py began after ``configure``: it ends it, too."""
         connection = context.connection
-        if connection is None or context._transaction is not None:
+        if context.as_sql or connection is None or not connection.in_transaction():
             return
-        if not connection.in_transaction():
+        if context._transaction is not None:
             return
         if self.door.isolate:
             _end_transaction(connection)

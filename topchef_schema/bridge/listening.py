@@ -174,9 +174,8 @@ def literal_sql(element: Any, values: Any, dialect: Dialect) -> str:
     try:
         if isinstance(element, ExecutableDDLElement):
             return str(element.compile(dialect=dialect)).strip()
-        if values:
-            element = _with_values(element, values)
-        compiled = element.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+        given = _with_values(element, values) if values else element
+        compiled = given.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
         return str(compiled).strip()
     except (CompileError, SQLAlchemyError, NotImplementedError):
         text = str(element.compile(dialect=dialect)).strip()
@@ -184,8 +183,18 @@ def literal_sql(element: Any, values: Any, dialect: Dialect) -> str:
 
 
 def _with_values(element: Any, values: Any) -> Any:
-    if hasattr(element, "values") and hasattr(element, "table"):
-        return element.values(**values) if element.is_dml else element
-    if hasattr(element, "bindparams"):
-        return element.bindparams(**values)
-    return element.params(**values)
+    if not getattr(element, "is_dml", False):
+        return element.params(**values)
+    # An ORM session names some values after columns, and some after parameters in WHERE.
+    from sqlalchemy.sql import visitors
+
+    named = set()
+
+    def give(parameter: Any) -> None:
+        if parameter.key in values:
+            named.add(parameter.key)
+            parameter.value, parameter.required = values[parameter.key], False
+
+    given = visitors.cloned_traverse(element, {}, {"bindparam": give})
+    columns = {key: value for key, value in values.items() if key not in named}
+    return given.values(**columns) if columns else given

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from topchef_schema.errors import HistoryError, TopchefError, UsageError
+from topchef_schema.errors import HistoryError, MigrationError, TopchefError, UsageError
 from topchef_schema.model import Direction, Environment, Plan, Revision, Step
 
 if TYPE_CHECKING:
@@ -142,13 +142,19 @@ class Revisions:
         return _plan(steps, start)
 
     def downgrade(self, target: str, start: tuple[str, ...]) -> Plan:
-        """Plan the way down from *start* to *target*."""
+        """Plan the way down from *start* to *target*.
+
+        Raises `MigrationError` for a revision on it that has no way down.
+        """
         self.require_known(start)
         self._require_branch(target)
         with explained(target, self.heads), warnings.catch_warnings():
             # Alembic only warns where "-1" may mean any of several heads, and takes one of them.
             warnings.filterwarnings("error", ".*ambiguous")
-            steps = self.directory._downgrade_revs(target, cast("str", start))
+            try:
+                steps = self.directory._downgrade_revs(target, cast("str", start))
+            except AttributeError as error:
+                raise no_way_back(shown_path(str(getattr(error.obj, "__file__", target)))) from None
         return _plan(steps, start)
 
     def _require_branch(self, target: str) -> None:
@@ -237,6 +243,15 @@ class Revisions:
         for each in needed:
             covered |= self._ancestors(each) - {each}
         return tuple(sorted(needed - covered))
+
+
+def no_way_back(path: str) -> MigrationError:
+    """Tell of a revision that cannot be taken down."""
+    return MigrationError(
+        "the revision has no downgrade function, so nothing was done",
+        where=path,
+        hint="write one, or go down to that revision and not below it",
+    )
 
 
 def _plan(steps: list[RevisionStep], start: tuple[str, ...]) -> Plan:

@@ -143,7 +143,8 @@ def _leading_nowhere(backend: Backend) -> str:
 
 
 def _rendered(session: Session, steps: Plan) -> _Offline:
-    from topchef_schema.bridge.session import StepFailed
+    from topchef_schema.bridge.revisions import no_way_back
+    from topchef_schema.bridge.session import NoDowngradeError, StepFailed
 
     session.start_from(steps.start)
     opening = session.listener.take()
@@ -152,6 +153,8 @@ def _rendered(session: Session, steps: Plan) -> _Offline:
         try:
             parts.append(_split(session.step(step)))
         except StepFailed as failed:
+            if isinstance(failed.cause, NoDowngradeError):
+                raise no_way_back(step.revision.path) from None
             reasons.append((step.revision.id, f"{failed.location}: {first_line(failed.cause)}"))
             before, after = session.skip(step)
             parts.append(_Part(before, None, after))
