@@ -78,8 +78,10 @@ class Rival:
             url = url.set(drivername=f"{url.get_backend_name()}+{driver}")
         address = url.render_as_string(hide_password=False)
         out = io.StringIO()
+        toml = self.whole.root / "pyproject.toml"
         config = Config(
             self.whole.root / "alembic.ini",
+            toml_file=toml if toml.exists() else None,
             ini_section=self.section,
             stdout=out,
             cmd_opts=Namespace(x=[f"{settings.get('url_x', 'nothing')}={address}"]),
