@@ -74,7 +74,8 @@ class Rival:
         """Run the command of plain Alembic in this process; return what it printed."""
         settings = self._settings()
         url = make_url(text(self.database))
-        if driver := settings.get("drivers", "").partition("=")[2].strip():
+        drivers = [line.split(" = ") for line in settings.get("drivers", "").splitlines() if line]
+        if driver := dict(drivers).get(url.get_backend_name()):
             url = url.set(drivername=f"{url.get_backend_name()}+{driver}")
         address = url.render_as_string(hide_password=False)
         out = io.StringIO()
