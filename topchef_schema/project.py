@@ -63,7 +63,7 @@ class Project:
             toml=None if toml is None else str(toml),
             section=section,
             x=tuple(x),
-            url=explicit or _project_url(ini, here, section, known),
+            url=explicit or _given_to_env(x, known) or _project_url(ini, here, section, known),
             url_env=known.url_env,
             url_x=known.url_x,
             url_option=known.url_option,
@@ -285,6 +285,22 @@ def _from_file(path: Path) -> str:
             hint="write the URL into it",
         )
     return text
+
+
+def _given_to_env(x: Sequence[str], settings: Settings) -> DatabaseUrl | None:
+    """Return the URL that env.py is given where it looks for it, whatever the ini file says.
+
+    None where it is in words of the application (``postgres://``) that only env.py understands.
+    """
+    from topchef_schema import backends
+
+    pairs = dict(each.partition("=")[::2] for each in x)
+    found = DatabaseUrl(pairs.get(settings.url_x or "", ""), f"-x {settings.url_x}")
+    if not found.text and settings.url_env:
+        found = DatabaseUrl(os.environ.get(settings.url_env, "").strip(), settings.url_env)
+    scheme = found.text.partition(":")[0].partition("+")[0]
+    known = any(scheme in each.dialects for each in backends.all_backends().values())
+    return found if known else None
 
 
 def _project_url(

@@ -299,3 +299,45 @@ def test_what_the_environment_writes_stays(project: MakeProject, scratch: Scratc
     upgrade(shop.on(scratch))
     # Once for the first look, once for the work.
     assert len(query(scratch, "SELECT id FROM mine")) == 2
+
+
+@pytest.mark.parametrize("given", ["variable", "-x", "both"])
+def test_what_env_py_is_given_comes_before_the_ini_file(
+    project: MakeProject, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """An ini file often holds a URL of old that env.py no longer reads."""
+    env = "from_variable" if given == "variable" else "from_x"
+    settings = "url_env = SHOP_DATABASE\nurl_x = database"
+    shop = project("linear", env=env, ini="sqlalchemy.url = sqlite:///old.db", settings=settings)
+    x = ["-x", "database=sqlite:///real.db"] if given != "variable" else []
+    if given != "-x":
+        monkeypatch.setenv("SHOP_DATABASE", "sqlite:///real.db" if not x else "sqlite:///else.db")
+    done = shop.call(*x, "upgrade")
+    assert done.returncode == 0, done.stderr
+    assert "database: sqlite:///real.db (from " in done.stderr
+    assert "books" in tables("sqlite:///real.db")
+    assert not {"old.db", "else.db"} & {path.name for path in shop.root.iterdir()}
+
+
+def test_a_variable_in_words_of_the_application(
+    project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some hosts still write `postgres://`: env.py knows what it means."""
+    shop = project("linear", env="from_variable", settings="url_env = SHOP_DATABASE")
+    env = (shop.root / "alembic" / "env.py").read_text()
+    mine = 'os.environ["SHOP_DATABASE"]'
+    shop.write("alembic/env.py", env.replace(mine, f'{mine}.replace("lite:", "sqlite:")'))
+    monkeypatch.setenv("SHOP_DATABASE", "lite:///real.db")
+    done = shop.call("upgrade")
+    assert done.returncode == 0, done.stderr
+    assert "database: sqlite:///real.db (from env.py)" in done.stderr
+
+
+def test_a_prepare_that_fails(project: MakeProject, scratch: ScratchDatabase) -> None:
+    shop = project("linear", settings="prepare = shop_setup:prepare")
+    raises = 'raise LookupError("no shop at " + config.get_main_option("sqlalchemy.url"))'
+    shop.write("shop_setup.py", f"def prepare(config):\n    {raises}\n")
+    with pytest.raises(UsageError, match="fails: LookupError: no shop at ") as caught:
+        upgrade(shop.on(scratch))
+    assert caught.value.where == "setting prepare"
+    assert str(scratch.url.password or "nothing secret") not in str(caught.value)

@@ -114,4 +114,24 @@ def prepare(environment: Environment, config: Config) -> None:
                 where="setting prepare",
                 hint="name a function that takes the Alembic Config",
             )
-        function(config)
+        try:
+            function(config)
+        except (Exception, SystemExit) as error:
+            raise UsageError(
+                f'"{environment.prepare}" fails: {type(error).__name__}: '
+                f"{_without_secret(str(error), environment)}",
+                where="setting prepare",
+                hint="it gets the Alembic Config, in which sqlalchemy.url is the database",
+            ) from None
+
+
+def _without_secret(text: str, environment: Environment) -> str:
+    """Take the password out of what somebody else wrote: it knows the URL."""
+    url = environment_url(environment)
+    if url is None:
+        return text
+    from sqlalchemy import make_url
+
+    parsed = make_url(url)
+    text = text.replace(url, parsed.render_as_string(hide_password=True))
+    return text.replace(parsed.password, "***") if parsed.password else text

@@ -134,7 +134,8 @@ class Entry:
                 where=f"{self.project.environment.config_file}; the URL came from "
                 f"{self.project.environment.url.source}",
                 hint="say in the [topchef] section how env.py takes its URL: url_env (the "
-                "environment variable it reads), url_x (its -x key) or url_option (its ini key)",
+                "environment variable it reads), url_x (its -x key), url_option (its ini key) or "
+                "prepare (a function that sets up the program before it)",
             )
 
     def explained(self, failed: EnvironmentFailed) -> TopchefError:
