@@ -341,3 +341,25 @@ def test_a_prepare_that_fails(project: MakeProject, scratch: ScratchDatabase) ->
         upgrade(shop.on(scratch))
     assert caught.value.where == "setting prepare"
     assert str(scratch.url.password or "nothing secret") not in str(caught.value)
+
+
+def test_what_programs_print_that_a_project_starts(project: MakeProject) -> None:
+    says = 'import subprocess, sys; subprocess.run([sys.executable, "-c", "print(\'a child\')"])\n'
+    shop = project("linear", versions={"d.py": says + revision("dd40", "pass", down="cc30")})
+    env = (shop.root / "alembic" / "env.py").read_text()
+    shop.write("alembic/env.py", says + env)
+    for command in ("upgrade", "status", "roundtrip"):
+        place = ("--on", "sqlite") if command == "roundtrip" else ("--url", shop.url)
+        done = shop.program(command, *place, "--format", "json")
+        assert json.loads(done.stdout)["exit_code"] == 0, done.stderr
+        assert "a child" in done.stderr
+
+
+def test_what_hooks_print_that_follow_a_new_revision(project: MakeProject) -> None:
+    shop = project("linear")
+    ini = (shop.root / "alembic.ini").read_text()
+    hooks = "[post_write_hooks]\nhooks = say\nsay.type = exec\nsay.executable = echo\n"
+    shop.write("alembic.ini", f"{ini}\n{hooks}say.options = formatted\n")
+    done = shop.program("revision", "--empty", "-m", "words", "--format", "json")
+    assert json.loads(done.stdout)["exit_code"] == 0, done.stderr
+    assert "formatted" in done.stderr

@@ -140,6 +140,9 @@ def test_scratch_work(project: MakeProject, layout: str) -> None:
     script = sql(shop.load(), "b1b1", on=["sqlite"]).script
     assert script is not None
     assert "CREATE TABLE invoices" in script
+    written = shop.call("revision", "--empty", "-m", "words", "--head", "b2b2", "--rev-id", "d4d4")
+    assert written.returncode == 0, written.stderr
+    assert heads(shop.load()).data["heads"] == ["c1c1", "d4d4"]
 
 
 def test_section_of_another_name(project: MakeProject, scratch: ScratchDatabase) -> None:

@@ -9,7 +9,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from topchef_schema.errors import UsageError
 from topchef_schema.model import Environment
@@ -79,9 +79,24 @@ def url_in_environment(environment: Environment) -> Iterator[None]:
 
 @contextmanager
 def output_to_stderr() -> Iterator[None]:
-    """Send what env.py and revisions print to stderr: it is no part of a report."""
-    with contextlib.redirect_stdout(sys.stderr):
+    """Send what env.py and revisions print to stderr: it is no part of a report.
+
+    Also what programs print that they start, where stdout is the process's own.
+    """
+    with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as stack:
+        if sys.stdout is sys.__stderr__ and sys.__stdout__ is not None:
+            _join(sys.__stdout__, sys.__stderr__, stack)
         yield
+
+
+def _join(out: TextIO, err: TextIO, stack: contextlib.ExitStack) -> None:
+    """Let the descriptor of *out* be that of *err* until *stack* is left."""
+    out.flush()
+    number = out.fileno()
+    kept = os.dup(number)
+    stack.callback(os.close, kept)
+    stack.callback(os.dup2, kept, number)
+    os.dup2(err.fileno(), number)
 
 
 def load_object(reference: str, *, where: str) -> object:
