@@ -84,6 +84,7 @@ def test_the_same_from_everywhere(tmp_path: Path, way: str) -> None:
         if way.endswith("ini")
         else "sqlite:///%(here)s/shop.db",
         "drivers": {"postgresql": "asyncpg", "sqlite": "aiosqlite"},
+        "databases": (),
         "prepare": "shop:prepare",
         "baseline": "shop:baseline",
         "changed_files": "refuse",

@@ -58,12 +58,20 @@ class Project:
         here = Path(ini or toml or ".").absolute().parent
         known = _read_settings(ini, toml, settings)
         explicit = _explicit_url(url, url_env, url_file)
+        if explicit is not None and known.databases:
+            raise UsageError(
+                f"{explicit.source} names one database, and this project has several",
+                where="setting databases",
+                hint="leave it out: their URLs are those of the sections "
+                + ", ".join(f"[{each}]" for each in known.databases),
+            )
         environment = Environment(
             ini=None if ini is None else str(ini),
             toml=None if toml is None else str(toml),
             section=section,
             x=tuple(x),
-            url=explicit or _given_to_env(x, known) or _project_url(ini, here, section, known),
+            url=explicit or (None if known.databases else _only_url(ini, here, section, x, known)),
+            urls=_section_urls(ini, known),
             url_env=known.url_env,
             url_x=known.url_x,
             url_option=known.url_option,
@@ -85,21 +93,28 @@ class Project:
         # Revision modules cannot be sent to another process; it reads them itself.
         return {key: value for key, value in vars(self).items() if key != "revisions"}
 
-    def at(self, url: str, source: str) -> Project:
-        """Return the same project on another database."""
-        return replace(self, environment=replace(self.environment, url=DatabaseUrl(url, source)))
+    @property
+    def databases(self) -> tuple[str | None, ...]:
+        """The names of its databases; of one that has no name, as in most projects: None."""
+        return self.settings.databases or (None,)
+
+    def at(self, urls: Mapping[str | None, str], source: str) -> Project:
+        """Return the same project on other databases, one for each of `databases`."""
+        named = {name: DatabaseUrl(url, source) for name, url in urls.items()}
+        one = named.pop(None, None)
+        several = {name: url for name, url in named.items() if name is not None}
+        return replace(self, environment=replace(self.environment, url=one, urls=several))
 
     @property
     def backends(self) -> tuple[str, ...]:
-        """The names for ``--on`` where none is given: settings, else the URL's, else SQLite."""
+        """The names for ``--on`` where none is given: settings, else the URLs', else SQLite."""
         if self.settings.backends:
             return self.settings.backends
-        url = self.environment.url
-        if url is None:
-            return ("sqlite",)
         from topchef_schema import backends
 
-        return (backends.for_url(parse_url(url), where=url.source).name,)
+        named = [url for _, url in self.environment.named]
+        found = [backends.for_url(parse_url(each), where=each.source).name for each in named]
+        return tuple(dict.fromkeys(found)) or ("sqlite",)
 
 
 def command_settings(
@@ -287,6 +302,13 @@ def _from_file(path: Path) -> str:
     return text
 
 
+def _only_url(
+    ini: Path | None, here: Path, section: str, x: Sequence[str], settings: Settings
+) -> DatabaseUrl | None:
+    """Return what the project itself says of its one database; None where only env.py knows."""
+    return _given_to_env(x, settings) or _project_url(ini, here, section, settings)
+
+
 def _given_to_env(x: Sequence[str], settings: Settings) -> DatabaseUrl | None:
     """Return the URL that env.py is given where it looks for it, whatever the ini file says.
 
@@ -318,6 +340,20 @@ def _project_url(
         text = settings.default_url.replace("%(here)s", here.as_posix())
         return DatabaseUrl(text, "default_url of the settings")
     return None
+
+
+def _section_urls(ini: Path | None, settings: Settings) -> Mapping[str, DatabaseUrl]:
+    """Return what the sections of several databases say; none where only env.py knows."""
+    if ini is None or not settings.databases:
+        return {}
+    parser = _read_ini(ini)
+    option = settings.url_option or "sqlalchemy.url"
+    found = {}
+    for name in settings.databases:
+        value = _interpolated(parser, name, option, ini)
+        if value and not value.startswith("driver://"):
+            found[name] = DatabaseUrl(value, f"[{name}] {option} in {ini}")
+    return found if len(found) == len(settings.databases) else {}
 
 
 def _interpolated(

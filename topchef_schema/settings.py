@@ -16,7 +16,8 @@ class Settings:
 
     *metadata* (``module:attribute``) is used only where env.py sets no ``target_metadata``.
     *backends* are the names for ``--on``. *url_env*, *url_x*, *url_option*, *drivers* and
-    *prepare* say how env.py takes its URL. *default_url* is used where nothing else names a
+    *prepare* say how env.py takes its URL, *databases* are the ini sections that hold the URLs of a
+    project that migrates several in one run. *default_url* is used where nothing else names a
     database. *commands* holds defaults of single commands, from ``[topchef.COMMAND]``.
     """
 
@@ -26,6 +27,7 @@ class Settings:
     url_env: str | None = None
     url_x: str | None = None
     url_option: str | None = None
+    databases: tuple[str, ...] = ()
     default_url: str | None = None
     drivers: Mapping[str, str] = field(default_factory=dict)
     prepare: str | None = None
@@ -109,6 +111,7 @@ def _changed_files(value: str, where: str) -> str:
 
 _CONVERT: Mapping[str, Any] = {
     "backends": _names,
+    "databases": _names,
     "transaction_per_migration": _boolean,
     "drivers": _pairs,
     "changed_files": _changed_files,

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.whole_projects import LOGGING, MakeProject, execute, query, revision, tables, text
-from topchef_schema import roundtrip, stamp, status, upgrade
+from topchef_schema import roundtrip, status, upgrade
 from topchef_schema.errors import MigrationError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase
-    from topchef_schema.model import Report
-    from topchef_schema.project import Project
 
 
 @pytest.mark.backends("postgresql")
@@ -58,22 +54,6 @@ def test_the_wrong_database_is_refused(project: MakeProject, env: str) -> None:
         assert setting in caught.value.hint
     own = shop.root / "own_mind.db"
     assert not own.exists() or own.stat().st_size == 0
-
-
-@pytest.mark.parametrize("present", [True, False])
-@pytest.mark.parametrize("move", [upgrade, partial(stamp, revisions="heads")])
-def test_several_databases_in_one_run_are_refused(
-    project: MakeProject, move: Callable[[Project], Report], *, present: bool
-) -> None:
-    shop = project("linear", env="several_databases")
-    if present:
-        shop.file.touch()
-    with pytest.raises(UsageError, match="several databases") as caught:
-        move(shop.here())
-    assert caught.value.where == "alembic/env.py"
-    for name in ("app.db", "second.db"):
-        file = shop.root / name
-        assert not file.exists() or not tables(f"sqlite:///{file}")
 
 
 ENDINGS = {

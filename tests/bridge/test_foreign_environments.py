@@ -76,8 +76,8 @@ WAYS = {
     "usual": Way(),
 }
 
-WITHOUT_A_TEST = {"own_mind", "several_databases"}
-"""Environments that are refused: ``test_environment.py``."""
+ELSEWHERE = {"own_mind", "another_database", "tenant_schemas", "tenants"}
+"""Refused ones (``test_environment.py``), and several databases or schemas in one run."""
 
 
 def laid_out(project: MakeProject, env: str) -> Whole:
@@ -104,7 +104,7 @@ def first_or_all(way: Way, backend_name: str, exhaustive: bool) -> None:
 
 def test_no_way_is_left_out() -> None:
     there = {path.stem for path in (FOLDER / "environments").glob("*.py")}
-    assert there == set(WAYS) | WITHOUT_A_TEST
+    assert there == set(WAYS) | ELSEWHERE
 
 
 @pytest.mark.parametrize("env", sorted(WAYS))

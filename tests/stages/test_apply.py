@@ -130,6 +130,20 @@ def test_one_transaction_for_the_run_is_all_or_nothing(
     assert events(shop, scratch) == [("a1", "applied")]
 
 
+@pytest.mark.backends("sqlite", "mariadb", "mysql")
+def test_one_transaction_that_the_database_does_not_undo(
+    project: MakeProject, scratch: ScratchDatabase
+) -> None:
+    shop = project(env="outer_transaction", versions={"a1.py": GOOD, "b2.py": AT_ONCE})
+    with pytest.raises(PartialError) as caught:
+        upgrade(shop.on(scratch))
+    assert "a1 went before it in the transaction of env.py" in caught.value.message
+    assert f"the database is now at {', '.join(version_rows(scratch)) or 'base'};" in (
+        caught.value.hint
+    )
+    assert "good" in tables(scratch)
+
+
 def test_failure_shows_no_values(project: MakeProject, scratch: ScratchDatabase) -> None:
     secret = "a value that stays in the database"
     body = f'op.get_bind().execute(sa.text("INSERT INTO nowhere VALUES (:v)"), {{"v": "{secret}"}})'

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from topchef_schema.errors import UsageError
-from topchef_schema.model import Environment
+from topchef_schema.model import DatabaseUrl, Environment
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -35,22 +35,30 @@ def alembic_config(environment: Environment) -> Config:
         # Alembic prints through this; the report is ours to print.
         stdout=sys.stderr,
     )
+    option = environment.url_option or "sqlalchemy.url"
     if url is not None:
-        # A "%" would be taken for interpolation, and the error would show the password.
-        escaped = url.replace("%", "%%")
-        config.set_main_option("sqlalchemy.url", escaped)
-        if environment.url_option is not None:
-            config.set_main_option(environment.url_option, escaped)
+        config.set_main_option("sqlalchemy.url", _escaped(url))
+        config.set_main_option(option, _escaped(url))
+    for name, each in environment.urls.items():
+        config.set_section_option(name, option, _escaped(given_url(environment, each)))
     return config
 
 
+def _escaped(url: str) -> str:
+    # A "%" would be taken for interpolation, and the error would show the password.
+    return url.replace("%", "%%")
+
+
 def environment_url(environment: Environment) -> str | None:
-    """Return the URL that env.py is given: with the driver it needs, with its secret."""
-    if environment.url is None:
-        return None
+    """Return the one URL that env.py is given; None where it has several, or decides itself."""
+    return None if environment.url is None else given_url(environment, environment.url)
+
+
+def given_url(environment: Environment, named: DatabaseUrl) -> str:
+    """Return *named* as env.py is given it: with the driver it needs, with its secret."""
     from sqlalchemy import make_url
 
-    url = make_url(environment.url.text)
+    url = make_url(named.text)
     driver = environment.drivers.get(url.get_backend_name())
     if driver is not None:
         # "mariadb = mysql+pymysql": a project that says mysql of a MariaDB server.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from topchef_schema.bridge.autogenerate import portable_first
@@ -51,12 +51,16 @@ class EnvironmentFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What env.py said in ``context.configure()``. Without a connection it is offline."""
+    """What env.py said in ``context.configure()``.
+
+    Without a connection it is offline, and *url* is what env.py would render for.
+    """
 
     connection: Connection | None
     metadata: tuple[MetaData, ...]
     version_table: str
     version_table_schema: str | None
+    url: str | None = field(default=None, repr=False)
 
 
 class LazyAttributes(dict[str, Any]):
@@ -86,18 +90,22 @@ class LazyAttributes(dict[str, Any]):
 class Door:
     """One way into a project's env.py.
 
+    An env.py may configure several databases or schemas in one run (Alembic's multidb template, a
+    loop over tenants): each is a visit of its own, with its own version table and steps.
+
     *on_configure* is called with each `Configured` before Alembic's own ``configure``; raising
-    there refuses the database before anything was written; what it enters on the ExitStack lasts
-    until env.py is left. *isolate* is for scratch work: each step in a transaction of its own,
-    also where env.py opened one around everything. *connect* makes the connection for an env.py
-    that takes ``config.attributes["connection"]``. *backend* names the backend in statements;
+    there refuses the database before anything was written to it; what it enters on the ExitStack
+    lasts until that visit's transaction is over; it returns the name of the backend. *isolate* is
+    for scratch work: each step in a transaction of its own, also where env.py opened one around
+    everything. *connect* makes the connection for an env.py that takes
+    ``config.attributes["connection"]``. *backend* names the backend of statements offline;
     *literal* is the dialect to write them for with their values, None to keep them as sent.
     *destination* is what env.py is told when it asks where Alembic was sent.
     """
 
     environment: Environment
     revisions: Revisions
-    on_configure: Callable[[Configured, ExitStack], None] | None = None
+    on_configure: Callable[[Configured, ExitStack], str] | None = None
     connect: Callable[[], Connection] | None = None
     isolate: bool = False
     backend: str = "unknown"
@@ -105,24 +113,24 @@ class Door:
     tag: str | None = None
     destination: str = "heads"
 
-    def online(self, body: Callable[[Session], T], *, look: bool = False) -> T:
-        """Run env.py on its database and *body* inside it; with *look* nothing is written.
+    def online(self, body: Callable[[Session], T], *, look: bool = False) -> list[T]:
+        """Run env.py on its databases and *body* in each visit; with *look* nothing is written.
 
         Raises what *body* raises, `EnvironmentFailed` for what env.py itself raises, and
-        `UsageError` for an env.py that migrates several databases in one run.
+        `UsageError` for an env.py that runs no migrations.
         """
         options: dict[str, Any] = {"dont_mutate": True} if look else {}
         if self.tag is not None:
             options["tag"] = self.tag
         return self._run(body, options, offline_url=None)
 
-    def offline(self, body: Callable[[Session], T], *, url: str) -> T:
-        """Run env.py in offline mode and *body* inside it, rendering for the dialect of *url*."""
+    def offline(self, body: Callable[[Session], T], *, url: str) -> list[T]:
+        """Run env.py in offline mode, and *body* in each visit, for the dialect of *url*."""
         return self._run(body, {"as_sql": True}, offline_url=url)
 
     def _run(
         self, body: Callable[[Session], T], options: dict[str, Any], *, offline_url: str | None
-    ) -> T:
+    ) -> list[T]:
         from alembic.runtime.environment import EnvironmentContext
 
         config = alembic_config(self.environment)
@@ -144,7 +152,7 @@ class Door:
                 prepare(self.environment, config)
                 with context:
                     directory.run_env()
-        return cast("T", run.result())
+        return cast("list[T]", run.outcome())
 
 
 class _Run:
@@ -155,6 +163,7 @@ class _Run:
         self.body = body
         self.offline_url = url
         self.configured: Configured | None = None
+        self.visit = ExitStack()
         self.keywords: dict[str, Any] = {}
         self.results: list[Any] = []
         self.raised: BaseException | None = None
@@ -171,17 +180,18 @@ class _Run:
                 configured(connection, options)
 
         def configured(connection: Connection | None, options: dict[str, Any]) -> None:
-            self._refuse(connection, offline=context.is_offline_mode())
+            self._require_connection(connection, offline=context.is_offline_mode())
+            self._leave_visit(stack)
+            given = options.get("url")
             if context.is_offline_mode():
                 self._offline(options)
                 connection = None
-            self.configured = self._noted(connection, options)
+            self.configured = self._noted(connection, options, url=given)
             options["render_item"] = portable_first(options.get("render_item"))
             if self.door.on_configure is not None:
-                self.door.on_configure(self.configured, stack)
+                self.listener.backend = self.door.on_configure(self.configured, self.visit)
             if connection is not None:
                 self._transactions(connection, options)
-                stack.enter_context(self.listener.attached(connection.engine))
             configure(connection=connection, **options)
             if self.door.isolate and connection is not None:
                 context.get_context()._in_external_transaction = False
@@ -204,16 +214,14 @@ class _Run:
         # Without this paramstyle a "%" would come out doubled.
         options["dialect_opts"] = {"paramstyle": "named"}
 
-    def _refuse(self, connection: Connection | None, *, offline: bool) -> None:
-        """Raise `UsageError` for what cannot be migrated here."""
-        if self.results:
-            raise UsageError(
-                "env.py migrates several databases or schemas in one run, which topchef-db does "
-                "not support yet",
-                where=self._env_py,
-                hint="let env.py configure one at a time, chosen for example by an -x argument, "
-                "and call topchef-db once for each",
-            )
+    def _leave_visit(self, stack: ExitStack) -> None:
+        """Let go of what the visit before held, unless its transaction is still open."""
+        before = self.configured.connection if self.configured else None
+        if before is None or before.closed or not before.in_transaction():
+            self.visit.close()
+        self.visit = stack.enter_context(ExitStack())
+
+    def _require_connection(self, connection: Connection | None, *, offline: bool) -> None:
         if connection is None and not offline:
             raise UsageError(
                 "env.py configured no connection, so there is nothing to migrate",
@@ -227,7 +235,9 @@ class _Run:
 
         return shown_path(self.door.revisions.directory.env_py_location)
 
-    def _noted(self, connection: Connection | None, options: dict[str, Any]) -> Configured:
+    def _noted(
+        self, connection: Connection | None, options: dict[str, Any], *, url: object
+    ) -> Configured:
         metadata = options.get("target_metadata")
         reference = self.door.environment.metadata
         if metadata is None and reference is not None:
@@ -240,6 +250,7 @@ class _Run:
             metadata=tuple(each for each in several if each is not None),
             version_table=options.get("version_table", "alembic_version"),
             version_table_schema=options.get("version_table_schema"),
+            url=None if url is None else str(url),
         )
 
     def _transactions(self, connection: Connection, options: dict[str, Any]) -> None:
@@ -268,6 +279,7 @@ class _Run:
     def work(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
         """Alembic's ``fn``: do everything here and hand back no steps."""
         assert self.configured is not None
+        connection = self.configured.connection
         session = Session(
             context=context,
             revisions=self.door.revisions,
@@ -277,7 +289,8 @@ class _Run:
             isolate=self.door.isolate,
             local=tuple(self.local),
         )
-        with self.noted(), session:
+        engine = None if connection is None else connection.engine
+        with self.noted(), self.listener.attached(engine), session:
             self.results.append(self.body(session))
         return iter(())
 
@@ -327,15 +340,15 @@ class _Run:
                 return f"{shown_path(frame.filename)}:{frame.lineno}"
         return self._env_py
 
-    def result(self) -> Any:
-        """Return what the body returned; raises `UsageError` if env.py never let it run."""
+    def outcome(self) -> list[Any]:
+        """Return what the body returned, visit by visit; raises `UsageError` if it never ran."""
         if not self.results:
             raise UsageError(
                 "env.py ended without running any migrations",
                 where=self._env_py,
                 hint="it has to call context.configure() and context.run_migrations()",
             )
-        return self.results[0]
+        return self.results
 
 
 class _Buffer:

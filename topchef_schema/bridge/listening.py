@@ -46,10 +46,16 @@ class Listener:
     _heard: int = 0
 
     @contextmanager
-    def attached(self, engine: Engine) -> Iterator[None]:
-        """Listen on *engine*: also to further connections that a revision opens from it."""
+    def attached(self, engine: Engine | None) -> Iterator[None]:
+        """Listen on *engine*: also to further connections that a revision opens from it.
+
+        Offline there is none; `add` is called then.
+        """
         from sqlalchemy import event
 
+        if engine is None:
+            yield
+            return
         hooks: dict[str, Callable[..., Any]] = {
             "before_execute": self._before_execute,
             "before_cursor_execute": self._before_cursor,

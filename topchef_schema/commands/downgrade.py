@@ -57,11 +57,13 @@ def downgrade_command(project: Project, *, yes: bool, **arguments: object) -> Re
 def _ask(project: Project, revision: str) -> None:
     from topchef_schema.stages import observe
 
-    seen = observe.database(project)
-    steps = project.revisions.downgrade(revision, seen.heads)
-    listed = "".join(f"  {visible(str(step))}\n" for step in steps)
-    question = f"{listed}Take {seen.label} down by {len(steps)}?"
-    if len(steps) and not click.confirm(question, err=True):
+    question = ""
+    for each in observe.databases(project):
+        steps = project.revisions.downgrade(revision, each.heads)
+        if steps.steps:
+            listed = "".join(f"  {visible(str(step))}\n" for step in steps)
+            question += f"{listed}Take {each.label} down by {len(steps)}?\n"
+    if question and not click.confirm(question.rstrip(), err=True):
         raise UsageError("not confirmed", where="the terminal", hint="answer y, or give --yes")
 
 

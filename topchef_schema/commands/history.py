@@ -7,6 +7,7 @@ leaves; alembic's own version table stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import click
 
 from topchef_schema.commands import options
 from topchef_schema.commands.listing import follows, marks
+from topchef_schema.commands.several import labels
 from topchef_schema.model import HistoryEntry, Report, Revision, Table
 
 if TYPE_CHECKING:
@@ -26,41 +28,67 @@ def history(project: Project, range_: str | None = None, *, drop: bool = False) 
 
     ``data`` is ``{"revisions": [{"revision", "down_revisions", "message", "status", "applied_at",
     "milliseconds", "by", "git_commit"}]}``, with ``"events"`` beside it: every row of the history,
-    oldest first. With *drop* the rows are in the report and the tables are gone.
+    oldest first. With *drop* the rows are in the report and the tables are gone. Where env.py
+    migrates several databases, both tell of one after the other, and name it as ``"target"``.
     """
     from topchef_schema.stages import apply
 
     revisions = project.revisions.between(range_)
     seen = _seen(project)
-    if drop and seen is not None and seen.present:
+    if drop and all(each.present for each in seen):
         # Read again as they go: another run may have added rows since.
-        seen = replace(seen, history=apply.drop_own_tables(project))
-    settled = _settled(project, seen)
-    applied = project.revisions.applied_at(seen.heads) if seen else None
-    rows = [_row(each, settled.get(each.id), applied) for each in reversed(revisions)]
+        dropped = apply.drop_own_tables(project)
+        seen = tuple(replace(each, history=rows) for each, rows in zip(seen, dropped, strict=True))
+    several = len(seen) > 1
+    told = [_rows(project, revisions, each) for each in seen or [None]]
     return Report(
         "history",
-        target=seen.label if seen else None,
+        target=labels(seen) if seen else None,
         data={
-            "revisions": rows,
-            "events": [_event(each) for each in (seen.history if seen else ())],
+            "revisions": _named(told, seen),
+            "events": _named([[_event(entry) for entry in each.history] for each in seen], seen),
         },
-        tables=(_table(project, revisions, rows, seen),),
+        tables=tuple(
+            replace(
+                _table(project, revisions, rows, each),
+                title=each.label if each is not None and several else None,
+            )
+            for each, rows in zip(seen or [None], told, strict=True)
+        ),
         summary="the tables of topchef-db are removed; keep this report" if drop else None,
     )
 
 
-def _seen(project: Project) -> Observed | None:
-    """Look at the database; None where only env.py knows one and it cannot be reached."""
+def _named(
+    told: Sequence[Sequence[dict[str, Any]]], seen: Sequence[Observed]
+) -> list[dict[str, Any]]:
+    """Return what is told of each database in one list; of several, with their names."""
+    if len(seen) < 2:
+        return [row for rows in told for row in rows]
+    return [
+        row | {"target": each.label} for each, rows in zip(seen, told, strict=True) for row in rows
+    ]
+
+
+def _seen(project: Project) -> tuple[Observed, ...]:
+    """Look at the databases; none where only env.py knows one and it cannot be reached."""
     from topchef_schema.errors import TopchefError
     from topchef_schema.stages import observe
 
     try:
-        return observe.database(project, history=True)
+        return observe.databases(project, history=True)
     except TopchefError:
-        if project.environment.url is not None:
+        if project.environment.named:
             raise
-        return None
+        return ()
+
+
+def _rows(
+    project: Project, revisions: tuple[Revision, ...], seen: Observed | None
+) -> list[dict[str, Any]]:
+    settled = _settled(project, seen)
+    applied = project.revisions.applied_at(seen.heads) if seen else None
+    return [_row(each, settled.get(each.id), applied) for each in reversed(revisions)]
 
 
 def _settled(project: Project, seen: Observed | None) -> dict[str, HistoryEntry]:

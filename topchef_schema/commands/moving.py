@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from topchef_schema.commands.several import labels, together
 from topchef_schema.model import Check, Direction, Outcome, Plan, Report, Table
 
 if TYPE_CHECKING:
@@ -29,53 +30,81 @@ def move(
     return _done(command, migrate(project, plan, lock_timeout=lock_timeout, history=history))
 
 
-def _done(command: str, applied: Applied) -> Report:
-    place = ", ".join(applied.heads) or "base"
-    steps = len(applied.checks)
-    summary = f"nothing to do: the database is at {place}"
-    if steps:
-        summary = f"{steps} {'revision' if steps == 1 else 'revisions'} done; now at {place}"
+def _done(command: str, applied: Sequence[Applied]) -> Report:
+    several = len(applied) > 1
     return Report(
         command,
-        target=applied.label,
-        checks=applied.checks,
-        statements=applied.statements,
-        data={"before": list(applied.before), "current": list(applied.heads)},
-        tables=(_steps(applied.checks),),
-        summary=summary,
+        target=labels(applied),
+        checks=tuple(check for each in applied for check in each.checks),
+        statements=tuple(statement for each in applied for statement in each.statements),
+        data=together(
+            applied, [{"before": each.before, "current": each.heads} for each in applied]
+        ),
+        tables=tuple(_steps(each.checks, each.label if several else None) for each in applied),
+        summary="\n".join(
+            f"{each.label}: {_said(each)}" if several else _said(each) for each in applied
+        ),
     )
+
+
+def _said(applied: Applied) -> str:
+    place = ", ".join(applied.heads) or "base"
+    steps = len(applied.checks)
+    if steps:
+        return f"{steps} {'revision' if steps == 1 else 'revisions'} done; now at {place}"
+    return f"nothing to do: the database is at {place}"
 
 
 def _shown(command: str, project: Project, plan: Callable[[tuple[str, ...]], Plan]) -> Report:
     from topchef_schema.backends import named
     from topchef_schema.stages import observe, record
 
-    seen = observe.database(project)
-    steps = plan(seen.heads)
-    recording = record.plan(project, steps, named(seen.backend))
-    checks = tuple(
+    seen = observe.databases(project)
+    plans = [plan(each.heads) for each in seen]
+    recordings = [
+        record.plan(project, steps, named(each.backend), database=each.name)
+        for each, steps in zip(seen, plans, strict=True)
+    ]
+    checks = [_pending(steps, each.backend) for each, steps in zip(seen, plans, strict=True)]
+    facts = [
+        {"current": each.heads, "pending": [step.revision.id for step in steps]}
+        for each, steps in zip(seen, plans, strict=True)
+    ]
+    scripts = [
+        (each.label, record.script(recording))
+        for each, steps, recording in zip(seen, plans, recordings, strict=True)
+        if steps.steps
+    ]
+    several = len(seen) > 1
+    return Report(
+        command,
+        target=labels(seen),
+        checks=tuple(check for each in checks for check in each),
+        statements=tuple(each for recording in recordings for each in recording.statements),
+        data=together(seen, facts),
+        tables=tuple(
+            _steps(found, each.label if several else None)
+            for each, found in zip(seen, checks, strict=True)
+        ),
+        script=record.joined(scripts) if scripts else None,
+        summary=f"dry run: {sum(map(len, plans))} to do, nothing was touched",
+    )
+
+
+def _pending(steps: Plan, backend: str) -> tuple[Check, ...]:
+    return tuple(
         Check(
             name=step.revision.message or step.revision.id,
             outcome=Outcome.PENDING,
-            backend=seen.backend,
+            backend=backend,
             revision=step.revision.id,
             direction=step.direction,
         )
         for step in steps
     )
-    return Report(
-        command,
-        target=seen.label,
-        checks=checks,
-        statements=recording.statements,
-        data={"current": list(seen.heads), "pending": [step.revision.id for step in steps]},
-        tables=(_steps(checks),),
-        script=record.script(recording) if steps.steps else None,
-        summary=f"dry run: {len(steps)} to do, nothing was touched",
-    )
 
 
-def _steps(checks: tuple[Check, ...]) -> Table:
+def _steps(checks: tuple[Check, ...], title: str | None) -> Table:
     rows = tuple(
         (
             check.direction or Direction.UP,
@@ -85,4 +114,4 @@ def _steps(checks: tuple[Check, ...]) -> Table:
         )
         for check in checks
     )
-    return Table(("", "revision", "message", "time"), rows)
+    return Table(("", "revision", "message", "time"), rows, title=title)

@@ -63,7 +63,10 @@ def roundtrip(
         checks=checks,
         findings=findings,
         data={
-            "backends": [{"backend": each.backend, "version": each.version} for each in proofs],
+            "backends": [
+                {"backend": name, "version": version}
+                for name, version in dict.fromkeys((each.backend, each.version) for each in proofs)
+            ],
             "revisions": [each.id for each in revisions],
         },
         tables=(_table(revisions, proofs),),
@@ -78,14 +81,12 @@ def _strict(finding: Finding) -> Finding:
 
 
 def _table(chosen: Sequence[Revision], proofs: Sequence[Proof]) -> Table:
-    cells = {
-        (check.revision, proof.backend): _cell(check) for proof in proofs for check in proof.checks
-    }
+    columns = [{check.revision: _cell(check) for check in proof.checks} for proof in proofs]
     rows = tuple(
-        (each.id, each.message, *(cells.get((each.id, proof.backend), "") for proof in proofs))
-        for each in chosen
+        (each.id, each.message, *(cells.get(each.id, "") for cells in columns)) for each in chosen
     )
-    return Table(("revision", "message", *(proof.backend for proof in proofs)), rows)
+    names = (" ".join(filter(None, (proof.backend, proof.database))) for proof in proofs)
+    return Table(("revision", "message", *names), rows)
 
 
 def _cell(check: Check) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import click
@@ -40,7 +41,8 @@ def sql(
     """Return the statements of *range_* for each backend of *on*.
 
     *since* is a git commit: the revisions added since. ``data`` is ``{"scripts": [{"backend",
-    "direction", "sql"}]}``. A revision that could only be written down by running it is an info
+    "direction", "sql"}]}``; of a project with several databases there is one for each, with its
+    name as ``"database"``. A revision that could only be written down by running it is an info
     finding ``depends-on-data``, with *strict* an error.
     """
     from topchef_schema.stages import record, scratch
@@ -48,14 +50,17 @@ def sql(
 
     steps = scripted(project, range_, since, down=down)
     scripts: list[dict[str, str]] = []
+    titles: list[str] = []
     statements: list[Statement] = []
     findings: list[Finding] = []
-    for word in on or project.backends:
+    direction = Direction.DOWN if down else Direction.UP
+    for word, name in product(on or project.backends, project.databases):
         backend, _ = scratch.resolve(word)
-        recording = record.plan(project, steps, backend, on=word)
-        direction = Direction.DOWN if down else Direction.UP
+        recording = record.plan(project, steps, backend, on=word, database=name)
         text = record.script(recording)
-        scripts.append({"backend": backend.name, "direction": str(direction), "sql": text})
+        said = {"backend": backend.name, "direction": str(direction), "sql": text}
+        scripts.append(said if name is None else said | {"database": name})
+        titles.append(" ".join(filter(None, (backend.name, name))))
         statements += recording.statements
         findings += _findings(recording, strict=strict)
     return Report(
@@ -63,14 +68,10 @@ def sql(
         findings=tuple(findings),
         statements=tuple(statements),
         data={"scripts": scripts},
-        script=_joined(scripts),
+        script=record.joined(
+            [(title, each["sql"]) for title, each in zip(titles, scripts, strict=True)]
+        ),
     )
-
-
-def _joined(scripts: Sequence[dict[str, str]]) -> str:
-    if len(scripts) == 1:
-        return scripts[0]["sql"]
-    return "\n".join(f"-- === {each['backend']} ===\n{each['sql']}" for each in scripts)
 
 
 def _findings(recording: Recording, *, strict: bool) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from topchef_schema.commands import options
+from topchef_schema.commands.several import labels, together
 from topchef_schema.errors import UsageError
 from topchef_schema.model import Report
 
@@ -38,11 +39,13 @@ def stamp(
     if not words:
         raise UsageError("no revision is named", where="stamp", hint="name one, or heads, or base")
     done = apply.stamp(project, words, purge=purge, reason=reason, history=history, tag=tag)
+    moved = together(done, [{"before": each.before, "current": each.heads} for each in done])
+    places = [f"{each.label} is now at {', '.join(each.heads) or 'base'}" for each in done]
     return Report(
         "stamp",
-        target=done.label,
-        data={"before": list(done.before), "current": list(done.heads)},
-        summary=f"{done.label} is now at {', '.join(done.heads) or 'base'}; nothing was run",
+        target=labels(done),
+        data=moved,
+        summary="\n".join(places) + "; nothing was run",
     )
 
 

@@ -11,49 +11,64 @@ from typing import TYPE_CHECKING
 import click
 
 from topchef_schema.commands import options
+from topchef_schema.commands.several import labels, together
 from topchef_schema.model import Finding, Report, Severity, Table
 
 if TYPE_CHECKING:
+    from topchef_schema.model import Revision
     from topchef_schema.project import Project
+    from topchef_schema.stages.observe import Observed
 
 
 def status(project: Project, *, check: bool = False) -> Report:
     """Compare the database of *project* with its revisions.
 
-    ``data`` is ``{"current": [ids], "heads": [ids], "pending": [ids]}``. With *check* pending
+    ``data`` is ``{"current": [ids], "heads": [ids], "pending": [ids]}``; where env.py migrates
+    several, these tell of all together and ``"databases"`` of each. With *check* pending
     revisions are a finding. Raises `HistoryError` where the database is at a revision that this
     project does not know.
     """
     from topchef_schema.stages import observe
 
-    seen = observe.database(project)
-    steps = project.revisions.upgrade("heads", seen.heads)
-    pending = [step.revision for step in steps]
-    findings: tuple[Finding, ...] = ()
-    if check and pending:
-        findings = (
-            Finding(
-                rule="pending-revisions",
-                severity=Severity.ERROR,
-                message=f"{len(pending)} pending: {', '.join(each.id for each in pending)}",
-                help="topchef-db upgrade",
-                backend=seen.backend,
-            ),
-        )
-    place = f"is at {', '.join(seen.heads) or 'base'}" if seen.present else "does not exist yet"
+    seen = observe.databases(project)
+    pending = [
+        tuple(step.revision for step in project.revisions.upgrade("heads", each.heads))
+        for each in seen
+    ]
+    both = list(zip(seen, pending, strict=True))
+    facts = [
+        {"current": each.heads, "pending": [one.id for one in waiting]} for each, waiting in both
+    ]
     return Report(
         "status",
-        target=seen.label,
-        findings=findings,
-        data={
-            "current": list(seen.heads),
-            "heads": list(project.revisions.heads),
-            "pending": [each.id for each in pending],
-        },
-        tables=(Table(("pending", "message"), tuple((each.id, each.message) for each in pending)),),
-        summary=f"{seen.label} {place}; "
-        + (f"{len(pending)} pending: topchef-db upgrade" if pending else "nothing is pending"),
+        target=labels(seen),
+        findings=tuple(_finding(*each) for each in both if each[1]) if check else (),
+        data={"current": [], "heads": list(project.revisions.heads), **together(seen, facts)},
+        tables=tuple(_table(*each, several=len(seen) > 1) for each in both),
+        summary="\n".join(_summary(*each) for each in both),
     )
+
+
+def _finding(seen: Observed, pending: tuple[Revision, ...]) -> Finding:
+    return Finding(
+        rule="pending-revisions",
+        severity=Severity.ERROR,
+        message=f"{len(pending)} pending: {', '.join(each.id for each in pending)}",
+        help="topchef-db upgrade",
+        backend=seen.backend,
+        object=seen.name,
+    )
+
+
+def _table(seen: Observed, pending: tuple[Revision, ...], *, several: bool) -> Table:
+    rows = tuple((each.id, each.message) for each in pending)
+    return Table(("pending", "message"), rows, title=seen.label if several else None)
+
+
+def _summary(seen: Observed, pending: tuple[Revision, ...]) -> str:
+    place = f"is at {', '.join(seen.heads) or 'base'}" if seen.present else "does not exist yet"
+    todo = f"{len(pending)} pending: topchef-db upgrade" if pending else "nothing is pending"
+    return f"{seen.label} {place}; {todo}"
 
 
 @click.option("--check", is_flag=True, help="Exit 10 when anything is pending.")

@@ -18,10 +18,11 @@ class DatabaseUrl:
 class Environment:
     """The configuration files and the ways in which this project's env.py takes its URL.
 
-    *url* is None where env.py alone decides. *url_env*, *url_x* and *url_option* name the
-    environment variable, the ``-x`` key and the ini key that env.py reads. *drivers* maps a
-    dialect name to the driver env.py needs. *prepare* is ``module:function``, called with the
-    Alembic Config before env.py runs.
+    *url* is None where env.py alone decides. *urls* are those of a project that migrates several
+    databases in one run of env.py, by the names of the sections in which it reads them. *url_env*,
+    *url_x* and *url_option* name the environment variable, the ``-x`` key and the ini key that
+    env.py reads. *drivers* maps a dialect name to the driver env.py needs. *prepare* is
+    ``module:function``, called with the Alembic Config before env.py runs.
     """
 
     ini: str | None
@@ -29,6 +30,7 @@ class Environment:
     section: str = "alembic"
     x: tuple[str, ...] = ()
     url: DatabaseUrl | None = None
+    urls: Mapping[str, DatabaseUrl] = field(default_factory=dict)
     url_env: str | None = None
     url_x: str | None = None
     url_option: str | None = None
@@ -36,6 +38,13 @@ class Environment:
     prepare: str | None = None
     metadata: str | None = None
     transaction_per_migration: bool | None = None
+
+    @property
+    def named(self) -> tuple[tuple[str | None, DatabaseUrl], ...]:
+        """The databases that were named, each with its section; none where env.py decides."""
+        if self.url is not None:
+            return ((None, self.url),)
+        return tuple(self.urls.items())
 
     @property
     def config_file(self) -> str:

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
-from topchef_schema.errors import HistoryError, MigrationError, PartialError, TopchefError
+from topchef_schema.errors import (
+    HistoryError,
+    LockedError,
+    MigrationError,
+    PartialError,
+    TopchefError,
+)
 from topchef_schema.model import (
     Check,
     Direction,
@@ -53,7 +59,7 @@ class Applied:
 
 @dataclass
 class _Run:
-    """One run of steps on one database; the first *kept* of *done* stay if the next one fails."""
+    """The steps of one database; the first *kept* of *done* stay if the next one fails."""
 
     project: Project
     plan: Callable[[tuple[str, ...]], Plan]
@@ -149,9 +155,14 @@ class _Run:
         )
         session.commit()
 
-    def error(self, failed: StepFailed) -> MigrationError:
-        """Say what failed, what stays, and what to do."""
-        unrecorded = self._unrecorded(failed)
+    @property
+    def torn(self) -> bool:
+        """Whether steps were done in a transaction of env.py that cannot be undone as a whole."""
+        return self.whole_run and not self.transactional and len(self.done) > self.kept
+
+    def error(self, failed: StepFailed, now: tuple[str, ...]) -> MigrationError:
+        """Say what failed, what stays, and what to do; the database is at *now*."""
+        unrecorded = self._unrecorded(failed, now)
         undone = self.transactional or bool(unrecorded)
         half = bool(failed.own_commits) or (not undone and bool(failed.sent))
         partial = half or bool(unrecorded)
@@ -165,9 +176,11 @@ class _Run:
         else:
             message += "; nothing else of this run stays"
         if unrecorded:
+            before = ", ".join(step.revision.id for step in self.done[self.kept :])
             message += (
-                "; their version rows were rolled back, and of these statements stays what the "
-                f"database cannot undo: {_listed(unrecorded)}"
+                f"; {before} went before it in the transaction of env.py, which this database does "
+                "not undo as a whole: the version rows are gone, and some of these statements "
+                f"stay: {_listed(unrecorded)}"
             )
         if half:
             message += f"; of this revision, these statements took effect: {_listed(failed.sent)}"
@@ -182,21 +195,22 @@ class _Run:
         kind = PartialError if partial else MigrationError
         return kind(message, where=str(failed.location), hint=hint)
 
-    def _unrecorded(self, failed: StepFailed) -> tuple[Statement, ...]:
+    def _unrecorded(self, failed: StepFailed, now: tuple[str, ...]) -> tuple[Statement, ...]:
         """Return the statements of the steps that a rollback left without their version rows.
 
         In a transaction around everything, each DDL statement of a database that cannot undo it
         commits what came before, version rows included: only the database knows how far.
         """
-        if self.transactional or not self.whole_run:
+        if not self.torn:
             return ()
-        there = self.project.revisions.applied_at(observe.database(self.project).heads)
+        there = self.project.revisions.applied_at(now)
         for step in self.done[self.kept :]:
             if (step.revision.id in there) is not (step.direction is Direction.UP):
                 break
             self.kept += 1
         lost = {step.revision.id for step in self.done[self.kept :]}
-        return (*(each for each in self.statements if each.revision in lost), *failed.sent)
+        before = tuple(each for each in self.statements if each.revision in lost)
+        return (*before, *failed.sent) if lost else ()
 
 
 def _stamp_target(step: Step) -> str:
@@ -220,57 +234,98 @@ def migrate(
     *,
     lock_timeout: float = LOCK_TIMEOUT,
     history: bool = True,
-) -> Applied:
-    """Take the steps that *plan* finds from the heads of the database.
+) -> tuple[Applied, ...]:
+    """Take the steps that *plan* finds from the heads of each database that env.py comes to.
 
     Where nothing is to do, no lock is taken and nothing is written. Raises `MigrationError` or
     `PartialError` for a step that failed, `LockedError`, `HistoryError`, `UnreachableError`.
     """
-    seen = observe.database(project, history=project.packaged, schema=project.packaged)
-    refuse_foreign(project, seen)
-    if not plan(seen.heads).steps:
-        return Applied(seen.label, seen.backend, seen.heads, seen.heads)
-    if not seen.present:
+    seen = _looked_at(project)
+    if not any([plan(each.heads).steps for each in seen]):
+        return tuple(Applied(each.label, each.backend, each.heads, each.heads) for each in seen)
+    if not all(each.present for each in seen):
         look_first(project)
-    run = _Run(project, plan, history)
+    runs: list[_Run] = []
+
+    def body(session: Session, target: Target) -> Applied:
+        runs.append(_Run(project, plan, history))
+        return runs[-1].body(session, target)
+
     entry = Entry(project, lock_timeout=lock_timeout, announce=True)
     try:
-        applied = entry.run(run.body)
+        applied = tuple(entry.run(body))
     except TopchefError as error:
-        raise _after_tail(project, run, error) from error.__cause__
+        raise _after_tail(project, runs, error) from error.__cause__
     except Exception:
-        if run.failed is None:
+        run = runs[-1] if runs else None
+        if run is None or run.failed is None:
             raise
-        raise run.error(run.failed) from run.failed.cause
-    if run.external:
-        _require_committed(project, applied)
+        torn = run.torn
+        now = observe.databases(project)[len(runs) - 1].heads if torn else ()
+        failure = run.error(run.failed, now)
+        if len(seen) > 1 or torn:
+            failure.hint = f"{_places_now(project)}; {failure.hint}"
+        raise failure from run.failed.cause
+    _require_committed(project, runs, applied)
     return applied
 
 
-def _require_committed(project: Project, applied: Applied) -> None:
+def _require_committed(project: Project, runs: Sequence[_Run], applied: Sequence[Applied]) -> None:
     """Raise `MigrationError` where env.py left the transaction that it began without a commit."""
     from topchef_schema.bridge.revisions import shown_path
 
-    heads = observe.database(project).heads
-    if heads != applied.heads:
+    if not any(run.external for run in runs):
+        return
+    now = [each.heads for each in observe.databases(project)]
+    wanted = [each.heads for each in applied]
+    if now != wanted:
         raise MigrationError(
-            "env.py began a transaction and did not commit it: the database is "
-            f"at {', '.join(heads) or 'base'}, not at {', '.join(applied.heads) or 'base'}",
+            "env.py began a transaction and did not commit it",
             where=shown_path(project.revisions.directory.env_py_location),
-            hint="let it commit at the end, with connection.begin() or connection.commit(); "
-            "plain alembic loses the work, too",
+            hint="let it commit at the end, with connection.begin() or connection.commit(): plain "
+            f"alembic loses the work, too; {_places_now(project)}",
         )
 
 
-def _after_tail(project: Project, run: _Run, error: TopchefError) -> TopchefError:
+def _looked_at(project: Project, *, purge: bool = False) -> tuple[Observed, ...]:
+    """Look at all databases before anything is written to the first of them.
+
+    Raises `HistoryError` where one is at a revision that this project does not know (but with
+    *purge*), or is not this project's.
+    """
+    seen = observe.databases(project, history=project.packaged, schema=project.packaged)
+    for each in seen:
+        refuse_foreign(project, each)
+        if not purge:
+            project.revisions.require_known(each.heads)
+    return seen
+
+
+def _after_tail(project: Project, runs: Sequence[_Run], error: TopchefError) -> TopchefError:
     """Explain what env.py raised after our work: its commit may have failed."""
-    if not run.done:
+    if not any(run.done for run in runs):
         return error
-    heads = observe.database(project).heads
+    if isinstance(error, LockedError | HistoryError):
+        # At a further database of the same run.
+        error.hint = f"{_places_now(project)}; {error.hint}"
+        return error
     return MigrationError(
         f"env.py failed after the steps were taken: {error.message}",
         where=error.where,
-        hint=f"the database is now at {', '.join(heads) or 'base'}; run the same command again",
+        hint=f"{_places_now(project)}; run the same command again",
+    )
+
+
+def _places_now(project: Project) -> str:
+    """Say at which revisions the databases are."""
+    try:
+        seen = observe.databases(project)
+    except TopchefError as error:
+        return f"where the database is now cannot be read: {error.message}"
+    names = ["the database"] if len(seen) == 1 else [each.label for each in seen]
+    return "; ".join(
+        f"{name} is now at {', '.join(each.heads) or 'base'}"
+        for name, each in zip(names, seen, strict=True)
     )
 
 
@@ -298,16 +353,17 @@ def stamp(
     reason: str | None = None,
     history: bool = True,
     tag: str | None = None,
-) -> Applied:
+) -> tuple[Applied, ...]:
     """Set the version rows to what *words* name without running anything; it is recorded."""
     targets = tuple(each for word in words for each in project.revisions.get(word))
     places = tuple(place for word in words for place in _places(project, word))
 
-    run = _Run(project, lambda heads: Plan((), heads), history)
+    runs: list[_Run] = []
 
     def body(session: Session, target: Target) -> Applied:
         before = session.heads()
-        run.external = session.external
+        run = _Run(project, lambda heads: Plan((), heads), history, external=session.external)
+        runs.append(run)
         ledger = run._ledger(session, target)
         session.stamp(places, purge=purge)
         heads = session.heads()
@@ -327,16 +383,11 @@ def stamp(
         return Applied(target.label, target.backend.name, before, heads)
 
     # Before the visit that writes: Alembic begins one by making its version table.
-    seen = observe.database(project, history=project.packaged, schema=project.packaged)
-    refuse_foreign(project, seen)
-    if not purge:
-        project.revisions.require_known(seen.heads)
-    if not seen.present:
+    if not all(each.present for each in _looked_at(project, purge=purge)):
         look_first(project)
     applied = Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body)
-    if run.external:
-        _require_committed(project, applied)
-    return applied
+    _require_committed(project, runs, applied)
+    return tuple(applied)
 
 
 def _places(project: Project, word: str) -> tuple[str, ...]:
@@ -345,8 +396,11 @@ def _places(project: Project, word: str) -> tuple[str, ...]:
     return found or (word if word.endswith("@base") else "base",)
 
 
-def drop_own_tables(project: Project) -> tuple[HistoryEntry, ...]:
-    """Remove our tables, and return what was in them; Alembic's version table stays as it is."""
+def drop_own_tables(project: Project) -> list[tuple[HistoryEntry, ...]]:
+    """Remove our tables, and return what was in them, database by database.
+
+    Alembic's version table stays as it is.
+    """
 
     def body(session: Session, target: Target) -> tuple[HistoryEntry, ...]:
         rows = read(session.connection, target.version_table_schema)

@@ -37,15 +37,22 @@ def lacking(project: Project, on: Sequence[str]) -> Mapping[str, Lack]:
     Raises `UsageError` where the project has no metadata, `MigrationError` where the revisions
     that exist do not run.
     """
+    if project.settings.databases:
+        raise UsageError(
+            "a revision for several databases cannot be generated",
+            where="setting databases",
+            hint="let alembic generate it (alembic revision --autogenerate), or write it by hand: "
+            "topchef-db revision --empty; topchef-db roundtrip proves it all the same",
+        )
     found = {}
     for word in on:
         with (
             scratch.place(word) as place,
-            place.database() as database,
+            place.databases(project) as databases,
             place.database() as empty,
         ):
             url = empty.url.render_as_string(hide_password=False)
-            found[place.backend.name] = place.run(_lacking, project, database, url)
+            found[place.backend.name] = place.run(_lacking, project, databases, url)
     return found
 
 
@@ -70,7 +77,7 @@ def _lacking(project: Project, empty: str) -> Lack:
         return Lack(generate(session, other_types=found.types), found.changes)
 
     try:
-        return Entry(project, isolate=True).run(body)
+        return Entry(project, isolate=True).run_at(None, body)
     except StepFailed as failed:
         raise MigrationError(
             f"revision {failed.step.revision.id} fails on an empty database: "

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from topchef_schema import backends
 from topchef_schema.backends.base import Failure, first_line, safe_label
 from topchef_schema.errors import TopchefError, UnreachableError, UsageError
-from topchef_schema.model import Environment
+from topchef_schema.model import DatabaseUrl, Environment
 from topchef_schema.project import Project, parse_url
 
 if TYPE_CHECKING:
@@ -27,20 +28,24 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The database that env.py really connected to; *label* has no secret in it."""
+    """The database that env.py really connected to; *label* has no secret in it.
+
+    *name* is the one it has in the setting ``databases``, None in all other projects.
+    """
 
     backend: Backend
     label: str
     version_table: str
     version_table_schema: str | None
+    name: str | None = None
 
 
 @dataclass
 class Entry:
-    """One visit of a project's database through its env.py.
+    """One way through a project's env.py, to each database or schema that it configures.
 
-    With *lock_timeout* the migration lock is held from before Alembic's first look at the version
-    table until env.py is left: two first upgrades would collide at creating that table.
+    With *lock_timeout* the migration lock of each is held from before Alembic's first look at the
+    version table: two first upgrades would collide at creating that table.
     """
 
     project: Project
@@ -50,9 +55,14 @@ class Entry:
     literal: Dialect | None = None
     tag: str | None = None
     target: Target | None = None
+    _labels: Counter[str] = field(default_factory=Counter, init=False)
+    _locked: set[tuple[str, str]] = field(default_factory=set, init=False)
 
-    def run(self, body: Callable[[Session, Target], T], *, look: bool = False) -> T:
-        """Run *body* inside env.py; with *look* nothing is written. Raises `TopchefError`."""
+    def run(self, body: Callable[[Session, Target], T], *, look: bool = False) -> list[T]:
+        """Run *body* at each place that env.py comes to; with *look* nothing is written.
+
+        Raises `TopchefError`.
+        """
         from sqlalchemy.exc import DBAPIError
 
         from topchef_schema.bridge.environment import EnvironmentFailed
@@ -68,6 +78,26 @@ class Entry:
                     raise  # in a database of our making that is a fault of ours
                 raise self._database_failure(refused, "the database") from refused.orig
 
+    def run_at(self, database: str | None, body: Callable[[Session, Target], T]) -> T:
+        """Run *body* once: at the one of several databases that has this name, else at the first.
+
+        A loop over tenants does the same to each, so that one of them tells of all.
+        """
+        found: list[T] = []
+
+        def once(session: Session, target: Target) -> None:
+            if not found and target.name == database:
+                found.append(body(session, target))
+
+        self.run(once)
+        if not found:
+            raise UsageError(
+                f"env.py did not come to the database {database}",
+                where=self.project.environment.config_file,
+                hint="databases in the [topchef] section names the sections that env.py reads",
+            )
+        return found[0]
+
     def _seen(self) -> Target:
         assert self.target is not None
         return self.target
@@ -77,10 +107,8 @@ class Entry:
 
         environment = self.project.environment
         connect = None
-        name = "unknown"
         if environment.url is not None:
-            backend, url = database_url(self.project)
-            name = backend.name
+            _, url = database_url(self.project, environment.url)
             if not environment.drivers:
                 rendered = url.render_as_string(hide_password=False)
                 environment = replace(environment, url=replace(environment.url, text=rendered))
@@ -96,47 +124,68 @@ class Entry:
             isolate=self.isolate,
             literal=self.literal,
             tag=self.tag,
-            backend=name if self.target is None else self.target.backend.name,
         )
 
-    def _configured(self, configured: Configured, stack: ExitStack) -> None:
+    def _configured(self, configured: Configured, stack: ExitStack) -> str:
         connection = configured.connection
         assert connection is not None
         backend = backends.for_connection(connection)
-        target = Target(
+        name, source = self._verified(backend, connection)
+        self.target = Target(
             backend,
-            safe_label(connection.engine.url),
+            self._label(connection, name),
             configured.version_table,
             configured.version_table_schema,
+            name,
         )
-        self._verify(backend, connection)
         if self.announce:
-            url = self.project.environment.url
-            log.info("database: %s (from %s)", target.label, url.source if url else "env.py")
-        self.target = target
+            log.info("database: %s (from %s)", self.target.label, source)
         if self.lock_timeout is not None:
-            key = f"{configured.version_table_schema or ''}.{configured.version_table}"
-            stack.enter_context(backend.lock(connection, key, self.lock_timeout))
+            self._lock(backend, connection, self.target, stack)
+        return backend.name
 
-    def _verify(self, backend: Backend, connection: Connection) -> None:
-        """Refuse a database that is not the one that was named."""
-        if self.project.environment.url is None:
-            return
-        _, url = database_url(self.project)
+    def _label(self, connection: Connection, name: str | None) -> str:
+        """Return what to call the database: tenants of one database are numbered."""
+        label = safe_label(connection.engine.url)
+        if name is not None:
+            return f"{name} {label}"
+        self._labels[label] += 1
+        return label if self._labels[label] == 1 else f"{label} #{self._labels[label]}"
+
+    def _lock(
+        self, backend: Backend, connection: Connection, target: Target, stack: ExitStack
+    ) -> None:
+        assert self.lock_timeout is not None
+        key = f"{target.version_table_schema or ''}.{target.version_table}"
+        place = (backend.identity(connection), key)
+        if place in self._locked:
+            return  # by an earlier visit of this run, whose transaction is still open
+        stack.enter_context(backend.lock(connection, key, self.lock_timeout))
+        self._locked.add(place)
+        stack.callback(self._locked.discard, place)
+
+    def _verified(self, backend: Backend, connection: Connection) -> tuple[str | None, str]:
+        """Return which of the databases that were named this is, and who named it.
+
+        Raises `UsageError` where it is none of them.
+        """
+        environment = self.project.environment
         reached = connection.engine.url
-        if _place(url) == _place(reached):
-            return
-        with connected(url) as named:
-            same = backend.identity(named) == backend.identity(connection)
-        if not same:
-            raise UsageError(
-                f"env.py connected to {safe_label(reached)}, not to {safe_label(url)}",
-                where=f"{self.project.environment.config_file}; the URL came from "
-                f"{self.project.environment.url.source}",
-                hint="say in the [topchef] section how env.py takes its URL: url_env (the "
-                "environment variable it reads), url_x (its -x key), url_option (its ini key) or "
-                "prepare (a function that sets up the program before it)",
-            )
+        named = [(name, url, database_url(self.project, url)[1]) for name, url in environment.named]
+        for name, url, parsed in named:
+            if _place(parsed) == _place(reached) or _same(backend, parsed, connection):
+                return name, url.source
+        if not named:
+            return None, "env.py"
+        labels = " or ".join(safe_label(parsed) for _, _, parsed in named)
+        raise UsageError(
+            f"env.py connected to {safe_label(reached)}, not to {labels}",
+            where=f"{environment.config_file}; the URL came from {named[0][1].source}",
+            hint="say in the [topchef] section how env.py takes its URL: url_env (the "
+            "environment variable it reads), url_x (its -x key) or url_option (its ini key); "
+            "prepare, where the program must be set up first; "
+            "databases, where it migrates several (the ini sections that hold their URLs)",
+        )
 
     def explained(self, failed: EnvironmentFailed) -> TopchefError:
         """Say what env.py's own failure means."""
@@ -173,7 +222,7 @@ class Entry:
     def _database_failure(self, cause: BaseException, where: str) -> TopchefError:
         url = self.project.environment.url
         if url is not None:
-            backend, parsed = database_url(self.project)
+            backend, parsed = database_url(self.project, url)
             place = f"{safe_label(parsed)} (from {url.source})"
             return unreachable(backend, cause, place)
         known = self.target.backend if self.target else None
@@ -187,8 +236,7 @@ class Entry:
 
     def _clean(self, text: str) -> str:
         """Take the password out of what somebody else wrote."""
-        url = self.project.environment.url
-        if url is not None:
+        for _, url in self.project.environment.named:
             parsed = parse_url(url)
             if parsed.password:
                 text = text.replace(str(parsed.password), "***")
@@ -197,17 +245,15 @@ class Entry:
 
 
 def look_first(project: Project) -> None:
-    """Run env.py without writing, to find out what it does to a second database.
+    """Run env.py without writing, to find out whether it goes to a database that was not named.
 
-    Raises `UsageError` where it has one: refused later, the first would be written to already.
+    Refused only when it comes there, another would be written to already.
     """
     Entry(project).run(lambda session, target: None, look=True)
 
 
-def database_url(project: Project) -> tuple[Backend, URL]:
-    """Return the backend and the URL, with an installed driver, of a project that names one."""
-    url = project.environment.url
-    assert url is not None
+def database_url(project: Project, url: DatabaseUrl) -> tuple[Backend, URL]:
+    """Return the backend of *url*, and the URL with an installed driver."""
     parsed = parse_url(url)
     backend = backends.for_url(parsed, where=url.source)
     driver = project.environment.drivers.get(parsed.get_backend_name())
@@ -226,16 +272,15 @@ def _synchronous(url: URL, environment: Environment) -> URL:
 
 def require_database(project: Project) -> None:
     """Raise `UnreachableError` where the named database is not there; never creates one."""
-    if project.environment.url is None:
-        return
-    backend, url = database_url(project)
-    if not backend.exists(url):
-        raise UnreachableError(
-            "the database does not exist",
-            where=f"{safe_label(url)} (from {project.environment.url.source})",
-            hint="check the name, or create it: topchef-db upgrade creates a SQLite file, a "
-            "server's databases are created by whoever runs the server",
-        )
+    for _, named in project.environment.named:
+        backend, url = database_url(project, named)
+        if not backend.exists(url):
+            raise UnreachableError(
+                "the database does not exist",
+                where=f"{safe_label(url)} (from {named.source})",
+                hint="check the name, or create it: topchef-db upgrade creates a SQLite file, a "
+                "server's databases are created by whoever runs the server",
+            )
 
 
 _HINTS = {
@@ -274,6 +319,17 @@ def connected(url: URL) -> Iterator[Connection]:
             yield connection
     finally:
         engine.dispose()
+
+
+def _same(backend: Backend, url: URL, connection: Connection) -> bool:
+    """Whether *url* leads to the very database of *connection*; makes no file to find out."""
+    theirs = backends.for_url(url)
+    if theirs.made_by_connecting and not theirs.exists(url):
+        return False
+    with connected(url) as named:
+        if backends.for_connection(named) is not backend:
+            return False
+        return backend.identity(named) == backend.identity(connection)
 
 
 def _place(url: URL) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A database as it stands. *present* is False where there is none yet (a SQLite file)."""
+    """A database as it stands. *present* is False where there is none yet (a SQLite file).
+
+    *name* is the one it has in the setting ``databases``, None in all other projects.
+    """
 
     label: str
     backend: str
@@ -24,53 +28,79 @@ class Observed:
     history: tuple[HistoryEntry, ...] = ()
     snapshot: Snapshot | None = None
     present: bool = True
+    name: str | None = None
+
+    @property
+    def database(self) -> str:
+        """What several tenants of one database have in common."""
+        return self.name or self.label.partition(" #")[0]
 
 
-def database(project: Project, *, history: bool = False, schema: bool = False) -> Observed:
-    """Look at the project's database; creates nothing.
+def databases(
+    project: Project, *, history: bool = False, schema: bool = False
+) -> tuple[Observed, ...]:
+    """Look at each database that the project's env.py migrates, mostly one; creates nothing.
 
     Reads the history and the schema only where asked for. Raises `UnreachableError`.
     """
     absent = _absent(project)
-    if absent is not None:
+    if absent:
         return absent
 
-    def body(session: Session, target: Target) -> Observed:
-        return within(session, target, history=history, schema=schema)
+    version_tables: set[str] = set()
 
-    return Entry(project).run(body, look=True)
+    def body(session: Session, target: Target) -> Observed:
+        version_tables.add(target.version_table)
+        return within(session, target, history=history, schema=schema, exclude=version_tables)
+
+    found = Entry(project).run(body, look=True)
+    if schema and len(version_tables) > 1:
+        # The version table of one tenant is in the schema that another one sees.
+        found = Entry(project).run(body, look=True)
+    return tuple(found)
 
 
 def within(
-    session: Session, target: Target, *, history: bool = False, schema: bool = False
+    session: Session,
+    target: Target,
+    *,
+    history: bool = False,
+    schema: bool = False,
+    exclude: Collection[str] = (),
 ) -> Observed:
-    """Look around in an open visit."""
+    """Look around in an open visit; *exclude* are tables to leave out of the schema."""
     return Observed(
         label=target.label,
         backend=target.backend.name,
         heads=session.heads(),
         history=ledger.read(session.connection, target.version_table_schema) if history else (),
-        snapshot=schema_of(session, target) if schema else None,
+        snapshot=schema_of(session, target, exclude) if schema else None,
+        name=target.name,
     )
 
 
-def schema_of(session: Session, target: Target) -> Snapshot:
-    """Return the schema without Alembic's version table and our own tables."""
-    return target.backend.snapshot(session.connection, {target.version_table, *OWN_TABLES})
+def schema_of(session: Session, target: Target, exclude: Collection[str] = ()) -> Snapshot:
+    """Return the schema without *exclude*, Alembic's version table and our own tables."""
+    left_out = {target.version_table, *OWN_TABLES, *exclude}
+    return target.backend.snapshot(session.connection, left_out)
 
 
-def _absent(project: Project) -> Observed | None:
-    """Tell of a database that is not there yet, where connecting would make it.
+def _absent(project: Project) -> tuple[Observed, ...]:
+    """Tell of databases that are not there yet, where connecting would make them.
 
-    Raises `UnreachableError` for one that somebody has to make first.
+    Raises `UnreachableError` for one that somebody has to make first, also where others of the
+    project are there: nothing tells then whether its path is right.
     """
-    if project.environment.url is None:
-        return None
-    backend, url = database_url(project)
-    if backend.exists(url):
-        return None
-    if not backend.made_by_connecting:
-        require_database(project)
     from topchef_schema.backends.base import safe_label
 
-    return Observed(safe_label(url), backend.name, (), snapshot=Snapshot({}), present=False)
+    named = project.environment.named
+    found = []
+    for name, each in named:
+        backend, url = database_url(project, each)
+        if backend.made_by_connecting and not backend.exists(url):
+            label = " ".join(filter(None, (name, safe_label(url))))
+            empty = Snapshot({})
+            found.append(Observed(label, backend.name, (), (), empty, present=False, name=name))
+    if len(found) < len(named):
+        require_database(project)
+    return tuple(found)

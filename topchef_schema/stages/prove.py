@@ -25,7 +25,6 @@ from topchef_schema.stages.up_down_up import Ending, UpDownUp
 from topchef_schema.stages.worker import Workers
 
 if TYPE_CHECKING:
-    from topchef_schema.backends.base import ScratchDatabase
     from topchef_schema.bridge.session import Session
     from topchef_schema.stages.scratch import Place
 
@@ -34,12 +33,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was found on one backend; *version* is the server's own version string."""
+    """What was found on one backend; *version* is the server's own version string.
+
+    *database* is the one that was proven, of a project that has several.
+    """
 
     backend: str
     version: str
     checks: tuple[Check, ...]
     findings: tuple[Finding, ...]
+    database: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class _Task:
     """
 
     chosen: frozenset[str]
+    database: str | None
     position: int = 0
     rowless: Mapping[str, Finding] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
@@ -77,41 +81,49 @@ class _Restart(Exception):
 def prove(
     project: Project, chosen: Sequence[Revision], on: Sequence[str], *, jobs: int
 ) -> list[Proof]:
-    """Prove *chosen* on each server of *on*, *jobs* at a time; order is that of *on*."""
+    """Prove *chosen* on each server of *on*, *jobs* at a time; order is that of *on*.
+
+    Of a project with several databases, each is proven.
+    """
     # Read now: an unreadable revision is one failure, not one for each backend.
-    order = project.revisions.all
+    project.revisions.all  # noqa: B018
     identities = frozenset(each.id for each in chosen)
 
     workers = Workers()
 
-    def one(word: str) -> Proof:
-        with scratch.place(word, workers=workers) as place, place.database() as database:
-            return _on(place, project, database, _Task(identities), len(order))
+    def one(word: str) -> list[Proof]:
+        with scratch.place(word, workers=workers) as place:
+            return [_on(place, project, _Task(identities, name)) for name in project.databases]
 
     with ThreadPoolExecutor(max_workers=max(1, min(jobs, len(on)))) as pool:
         try:
-            return list(pool.map(one, on))
+            return [proof for proofs in pool.map(one, on) for proof in proofs]
         except BaseException:
             # Only this thread hears of Ctrl-C; leaving would wait for the others to come to an end.
             workers.end()
             raise
 
 
-def _on(
-    place: Place, project: Project, database: ScratchDatabase, first: _Task, revisions: int
-) -> Proof:
-    """Run workers on *database* until every revision has been reached."""
+def _on(place: Place, project: Project, first: _Task) -> Proof:
+    """Run workers on scratch databases until every revision has been reached."""
     checks: list[Check] = []
     findings: list[Finding] = []
     task: _Task | None = first
-    while task is not None:
-        outcome = place.run(_work, project, database, task, place.backend.name)
-        checks += outcome.checks
-        findings += outcome.findings
-        task = outcome.task
-        if task is not None:
-            place.server.recreate(database)
-    return Proof(place.backend.name, place.server.version, tuple(checks), tuple(findings))
+    with place.databases(project) as databases:
+        while task is not None:
+            outcome = place.run(_work, project, databases, task, place.backend.name)
+            checks += outcome.checks
+            findings += outcome.findings
+            task = outcome.task
+            if task is not None:
+                for each in databases.values():
+                    place.server.recreate(each)
+    name = first.database
+    if name is not None:
+        checks = [replace(each, name=f"{name}: {each.name}") for each in checks]
+        findings = [replace(each, message=f"{name}: {each.message}") for each in findings]
+    version = place.server.version
+    return Proof(place.backend.name, version, tuple(checks), tuple(findings), name)
 
 
 def _work(project: Project, task: _Task, backend: str) -> _Outcome:
@@ -122,7 +134,7 @@ def _work(project: Project, task: _Task, backend: str) -> _Outcome:
         _Prover(project, session, target, task, backend, outcome).run()
 
     try:
-        Entry(project, isolate=True).run(body)
+        Entry(project, isolate=True).run_at(task.database, body)
     except _Restart as restart:
         outcome.task = restart.task
     return outcome

@@ -7,12 +7,13 @@ same kind, and what it sends there is written down.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import first_line
 from topchef_schema.errors import MigrationError, UnreachableError, UsageError
-from topchef_schema.model import DatabaseUrl, Plan, Recording, Section, Statement, visible
+from topchef_schema.model import Plan, Recording, Section, Statement, visible
 from topchef_schema.project import Project
 from topchef_schema.stages import scratch
 from topchef_schema.stages.entry import Entry, Target
@@ -41,17 +42,26 @@ class _Offline:
     reasons: tuple[tuple[str, str], ...]
 
 
-def plan(project: Project, steps: Plan, backend: Backend, *, on: str | None = None) -> Recording:
-    """Return what *steps* say on *backend*.
+def plan(
+    project: Project,
+    steps: Plan,
+    backend: Backend,
+    *,
+    on: str | None = None,
+    database: str | None = None,
+) -> Recording:
+    """Return what *steps* say on *backend*, to the one of several databases called *database*.
 
     *on* names the server for revisions that must be replayed (default: the backend's own). Raises
     `UnreachableError` naming the revision that needs a server where there is none.
     """
     if not steps.steps:
         return Recording(backend.name)
-    offline = _render(project, steps, backend)
-    replayed = _replayed(project, steps, backend, offline, on or backend.name)
+    offline = _render(project, steps, backend, database)
     reasons = dict(offline.reasons)
+    replayed = {}
+    if reasons:
+        replayed = _replayed(project, steps, backend, reasons, on=on, database=database)
     sections = []
     for step, part in zip(steps, offline.parts, strict=True):
         identity = step.revision.id
@@ -101,19 +111,32 @@ _SEPARATORS = {"GO", "/"}
 """What ends a batch in the clients of SQL Server and Oracle; Alembic writes it like a statement."""
 
 
-def _render(project: Project, steps: Plan, backend: Backend) -> _Offline:
+def joined(scripts: Sequence[tuple[str, str]]) -> str:
+    """Return scripts, each with what it is for, as one text."""
+    if len(scripts) == 1:
+        return scripts[0][1]
+    return "\n".join(f"-- === {visible(name)} ===\n{text}" for name, text in scripts)
+
+
+def _render(project: Project, steps: Plan, backend: Backend, database: str | None) -> _Offline:
     """Run env.py offline and render every step that can be."""
     from topchef_schema.bridge.environment import Door, EnvironmentFailed
 
-    url = DatabaseUrl(_leading_nowhere(backend), "the dialect")
-    door = Door(replace(project.environment, url=url), project.revisions, backend=backend.name)
+    urls = {name: _leading_nowhere(backend, name) for name in project.databases}
+    nowhere = project.at(urls, "the dialect")
+    door = Door(nowhere.environment, project.revisions, backend=backend.name)
+    found: list[tuple[_Offline, Session]] = []
 
-    def body(session: Session) -> tuple[_Offline, Session]:
-        backend.inform(session.dialect)
-        return _rendered(session, steps), session
+    def body(session: Session) -> None:
+        here = database is None or session.configured.url == urls[database]
+        if here and not found:
+            backend.inform(session.dialect)
+            found.append((_rendered(session, steps), session))
 
     try:
-        offline, session = door.offline(body, url=backend.offline_url)
+        door.offline(body, url=backend.offline_url)
+        if not found:
+            raise UsageError(f"it names no URL of {database}", where="env.py", hint="url=...")
     except (EnvironmentFailed, UsageError) as error:
         # No offline branch in env.py: everything is replayed.
         said = error.message if isinstance(error, UsageError) else first_line(error.cause)
@@ -124,12 +147,13 @@ def _render(project: Project, steps: Plan, backend: Backend) -> _Offline:
             (),
             tuple((step.revision.id, reason) for step in steps),
         )
+    offline, session = found[0]
     # The COMMIT of a transaction around the whole run comes when env.py is left.
     return replace(offline, closing=session.listener.take())
 
 
-def _leading_nowhere(backend: Backend) -> str:
-    """Return a URL of the backend at which no server answers.
+def _leading_nowhere(backend: Backend, name: str | None) -> str:
+    """Return a URL of the backend at which no server answers, another for each *name*.
 
     An env.py without an offline mode connects all the same, and may write before it configures:
     without a host, drivers find the server that usually is there.
@@ -138,8 +162,9 @@ def _leading_nowhere(backend: Backend) -> str:
 
     url = make_url(backend.offline_url)
     if backend.made_by_connecting:
-        return str(url)
-    return str(url.set(host="127.0.0.1", port=1, database="offline"))
+        in_memory = url.set(database=f"file:{name}", query={"mode": "memory", "uri": "true"})
+        return str(url if name is None else in_memory)
+    return str(url.set(host="127.0.0.1", port=1, database=name or "offline"))
 
 
 def _rendered(session: Session, steps: Plan) -> _Offline:
@@ -174,15 +199,19 @@ def _empty(said: tuple[Statement, ...]) -> tuple[int, int]:
 
 
 def _replayed(
-    project: Project, steps: Plan, backend: Backend, offline: _Offline, on: str
+    project: Project,
+    steps: Plan,
+    backend: Backend,
+    reasons: Mapping[str, str],
+    *,
+    on: str | None,
+    database: str | None,
 ) -> dict[str, tuple[Statement, ...]]:
     """Run the plan on a scratch database and return what the unrendered steps sent there."""
-    if not offline.reasons:
-        return {}
-    revision, reason = offline.reasons[0]
+    revision, reason = next(iter(reasons.items()))
     try:
-        with scratch.place(on) as place, place.database() as database:
-            sent = place.run(_replay, project, database, steps, backend.name)
+        with scratch.place(on or backend.name) as place, place.databases(project) as databases:
+            sent = place.run(_replay, project, databases, steps, backend.name, database)
     except UnreachableError as error:
         raise UnreachableError(
             f"revision {revision} can only be written down by running it, and there is no "
@@ -193,7 +222,9 @@ def _replayed(
     return sent
 
 
-def _replay(project: Project, steps: Plan, backend_name: str) -> dict[str, tuple[Statement, ...]]:
+def _replay(
+    project: Project, steps: Plan, backend_name: str, database: str | None
+) -> dict[str, tuple[Statement, ...]]:
     """Take every step on a scratch database, in a worker, hearing the statements literally."""
     from sqlalchemy import make_url
 
@@ -211,7 +242,7 @@ def _replay(project: Project, steps: Plan, backend_name: str) -> dict[str, tuple
         return {step.revision.id: session.step(step) for step in steps}
 
     try:
-        return Entry(project, isolate=True, literal=dialect).run(body)
+        return Entry(project, isolate=True, literal=dialect).run_at(database, body)
     except StepFailed as failed:
         raise MigrationError(
             f"revision {failed.step.revision.id} cannot be written down, because it fails on a "

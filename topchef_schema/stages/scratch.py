@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
 log = logging.getLogger(__name__)
+
+Databases = Mapping["str | None", "ScratchDatabase"]
+"""The scratch databases of a project, by their names in the setting ``databases``, or None."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,17 +45,26 @@ class Place:
         finally:
             self.server.drop(database)
 
+    @contextmanager
+    def databases(self, project: Project) -> Iterator[Databases]:
+        """Make a scratch database for each that *project* has, and drop them afterwards."""
+        with ExitStack() as stack:
+            yield {name: stack.enter_context(self.database()) for name in project.databases}
+
     def run(
         self,
         function: Callable[Concatenate[Project, P], T],
         project: Project,
-        database: ScratchDatabase,
+        databases: Databases,
         *arguments: P.args,
         **keywords: P.kwargs,
     ) -> T:
-        """Call *function* in a worker, with *project* on *database*, which holds its baseline."""
-        url = database.url.render_as_string(hide_password=False)
-        there = project.at(url, f"--on {self.backend.name}")
+        """Call *function* in a worker, with *project* on *databases*, which hold its baseline."""
+        source = f"--on {self.backend.name}"
+        urls = {
+            name: each.url.render_as_string(hide_password=False) for name, each in databases.items()
+        }
+        there = project.at(urls, source)
         if project.settings.baseline is not None:
             self.workers.call(lay_baseline, there)
         return self.workers.call(function, there, *arguments, **keywords)
@@ -133,14 +145,14 @@ def lay_baseline(project: Project) -> None:
             where="setting baseline",
             hint="name a function that takes a SQLAlchemy connection to an empty database",
         )
-    _, url = database_url(project)
-    with connected(url) as connection:
-        try:
-            function(connection)
-        except Exception as error:
-            raise UsageError(
-                f"the baseline fails: {type(error).__name__}: {first_line(error)}",
-                where=f"setting baseline, {reference}",
-                hint="it gets a connection to an empty database and has to fill it",
-            ) from None
-        connection.commit()
+    for _, named in project.environment.named:
+        with connected(database_url(project, named)[1]) as connection:
+            try:
+                function(connection)
+            except Exception as error:
+                raise UsageError(
+                    f"the baseline fails: {type(error).__name__}: {first_line(error)}",
+                    where=f"setting baseline, {reference}",
+                    hint="it gets a connection to an empty database and has to fill it",
+                ) from None
+            connection.commit()

@@ -1,4 +1,4 @@
-"""As in Alembic's multidb template: every database is configured, then all are migrated."""
+"""Goes on to a database that nobody named."""
 
 from alembic import context
 from sqlalchemy import create_engine, pool
@@ -6,6 +6,6 @@ from sqlalchemy import create_engine, pool
 url = context.config.get_main_option("sqlalchemy.url")
 for address in (url, "sqlite:///second.db"):
     with create_engine(address, poolclass=pool.NullPool).connect() as connection:
-        context.configure(connection=connection, upgrade_token="up", downgrade_token="down")
+        context.configure(connection=connection)
         with context.begin_transaction():
             context.run_migrations()
