@@ -47,6 +47,26 @@ ALEMBIC = tuple(map(int, version("alembic").split(".")[:2]))
 
 reads_toml = pytest.mark.skipif(ALEMBIC < (1, 16), reason="no [tool.alembic] before Alembic 1.16")
 
+LOGGING = """
+[loggers]
+keys = root
+[handlers]
+keys = console
+[formatters]
+keys = plain
+[logger_root]
+level = WARNING
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stdout,)
+level = NOTSET
+formatter = plain
+[formatter_plain]
+format = %(message)s
+"""
+"""What `alembic init` writes about logging, but to stdout."""
+
 MAKO = ROOT / "alembic" / "script.py.mako"
 
 

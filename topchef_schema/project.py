@@ -70,7 +70,7 @@ class Project:
             toml=None if toml is None else str(toml),
             section=section,
             x=tuple(x),
-            url=explicit or (None if known.databases else _project_url(ini, here, section, known)),
+            url=explicit or (None if known.databases else _only_url(ini, here, section, x, known)),
             urls=_section_urls(ini, known),
             url_env=known.url_env,
             url_x=known.url_x,
@@ -300,6 +300,29 @@ def _from_file(path: Path) -> str:
             hint="write the URL into it",
         )
     return text
+
+
+def _only_url(
+    ini: Path | None, here: Path, section: str, x: Sequence[str], settings: Settings
+) -> DatabaseUrl | None:
+    """Return what the project itself says of its one database; None where only env.py knows."""
+    return _given_to_env(x, settings) or _project_url(ini, here, section, settings)
+
+
+def _given_to_env(x: Sequence[str], settings: Settings) -> DatabaseUrl | None:
+    """Return the URL that env.py is given where it looks for it, whatever the ini file says.
+
+    None where it is in words of the application (``postgres://``) that only env.py understands.
+    """
+    from topchef_schema import backends
+
+    pairs = dict(each.partition("=")[::2] for each in x)
+    found = DatabaseUrl(pairs.get(settings.url_x or "", ""), f"-x {settings.url_x}")
+    if not found.text and settings.url_env:
+        found = DatabaseUrl(os.environ.get(settings.url_env, "").strip(), settings.url_env)
+    scheme = found.text.partition(":")[0].partition("+")[0]
+    known = any(scheme in each.dialects for each in backends.all_backends().values())
+    return found if known else None
 
 
 def _project_url(

@@ -8,67 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.whole_projects import MakeProject, execute, query, revision, tables, text
-from topchef_schema import downgrade, history, roundtrip, sql, status, upgrade
+from tests.whole_projects import LOGGING, MakeProject, execute, query, revision, tables, text
+from topchef_schema import roundtrip, status, upgrade
 from topchef_schema.errors import MigrationError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase
-
-LOGGING = """
-[loggers]
-keys = root
-[handlers]
-keys = console
-[formatters]
-keys = plain
-[logger_root]
-level = WARNING
-handlers = console
-[handler_console]
-class = StreamHandler
-args = (sys.stdout,)
-level = NOTSET
-formatter = plain
-[formatter_plain]
-format = %(message)s
-"""
-
-SETTINGS = {
-    "usual": "",
-    "step_by_step": "",
-    "from_variable": "url_env = SHOP_DATABASE",
-    "from_x": "url_x = database",
-    "from_option": "url_option = shop_url",
-    "from_attributes": "",
-    "outer_transaction": "",
-    "explicit_commit": "",
-    "own_version_table": "",
-    "noisy": LOGGING,
-    "connectable": "",
-    "handed_or_asynchronous": "",
-    "asynchronous": "drivers = sqlite = aiosqlite",
-}
-"""What each environment needs to be told apart from the URL."""
-
-
-@pytest.mark.parametrize("env", sorted(set(SETTINGS) - {"asynchronous"}))
-def test_every_way_in(project: MakeProject, scratch: ScratchDatabase, env: str) -> None:
-    shop = project("linear", env=env, settings=SETTINGS[env])
-    assert upgrade(shop.on(scratch)).data["current"] == ["cc30"]
-    assert "books" in tables(scratch)
-    seen = status(shop.on(scratch))
-    assert seen.data == {"current": ["cc30"], "heads": ["cc30"], "pending": []}
-    assert len(history(shop.on(scratch)).data["events"]) == 3
-    assert downgrade(shop.on(scratch), "base").data["current"] == []
-    assert "books" not in tables(scratch)
-
-
-def test_asynchronous_environment(project: MakeProject) -> None:
-    shop = project("linear", env="asynchronous", settings=SETTINGS["asynchronous"])
-    assert upgrade(shop.here()).data["current"] == ["cc30"]
-    assert status(shop.here()).data["pending"] == []
-    assert downgrade(shop.here(), "base").data["current"] == []
 
 
 @pytest.mark.backends("postgresql")
@@ -86,7 +31,7 @@ def test_asynchronous_environment_with_asyncpg(
 def test_no_connection_is_handed_to_an_environment_with_an_async_driver(
     project: MakeProject,
 ) -> None:
-    for settings, driver in ("", "pysqlite"), (SETTINGS["asynchronous"], "aiosqlite"):
+    for settings, driver in ("", "pysqlite"), ("drivers = sqlite = aiosqlite", "aiosqlite"):
         shop = project("linear", env="handed_or_asynchronous", settings=settings)
         done = shop.program("upgrade", "--url", shop.url)
         assert done.returncode == 0, done.stderr
@@ -98,17 +43,6 @@ def test_a_driver_that_is_none(project: MakeProject) -> None:
     with pytest.raises(UsageError, match=r"sqlite\+pigeons") as raised:
         upgrade(shop.here())
     assert raised.value.where == "setting drivers"
-    assert not shop.file.exists()
-
-
-@pytest.mark.parametrize("env", sorted(SETTINGS))
-def test_scratch_work_through_every_way(project: MakeProject, env: str) -> None:
-    shop = project("linear", env=env, settings=SETTINGS[env])
-    report = roundtrip(shop.here(), on=["sqlite"])
-    assert (report.findings, len(report.checks)) == ((), 3)
-    script = sql(shop.here(), on=["sqlite"]).script
-    assert script is not None
-    assert "CREATE TABLE authors" in script
     assert not shop.file.exists()
 
 
@@ -147,6 +81,9 @@ ENDINGS = {
     "syntax error": ("def (", UsageError, "syntax"),
     "not installed": ("import nowhere_at_all", UnreachableError, "nowhere_at_all"),
     "key": ("context.config.attributes['shop']", UsageError, "shop"),
+    "exit": ("raise SystemExit", UsageError, "ends the program: sys.exit(None)"),
+    "exit with success": ("import sys; sys.exit(0)", UsageError, "sys.exit(0)"),
+    "exit with a reason": ("import sys; sys.exit('no DSN')", UsageError, "sys.exit('no DSN')"),
 }
 
 
@@ -161,8 +98,83 @@ def test_environments_that_fail(project: MakeProject, case: str) -> None:
     assert caught.value.where.startswith("alembic/env.py")
     assert not shop.file.exists()
     shop.file.touch()
-    with pytest.raises(kind, match=words):
+    with pytest.raises(kind, match=re.escape(words)):
         status(shop.here())
+
+
+CATCHES = """
+import sys
+from alembic import context
+from sqlalchemy import create_engine, pool
+
+url = context.config.get_main_option("sqlalchemy.url")
+for attempt in range(2):
+    try:
+        with create_engine(url, poolclass=pool.NullPool).connect() as connection:
+            context.configure(connection=connection)
+            with context.begin_transaction():
+                context.run_migrations()
+        break
+    except Exception as error:
+        print(error)
+else:
+    {end}
+"""
+
+
+@pytest.mark.parametrize(
+    "end", ["pass", "sys.exit(1)", "sys.exit(0)", "raise RuntimeError('sorry')"]
+)
+def test_an_environment_that_catches_what_we_raise(project: MakeProject, end: str) -> None:
+    bad = revision("dd40", 'op.execute("INSERT INTO nowhere VALUES (1)")', down="cc30")
+    shop = project("linear", versions={"d.py": bad})
+    shop.write("alembic/env.py", CATCHES.format(end=end))
+    with pytest.raises(MigrationError, match="dd40 failed: no such table: nowhere"):
+        upgrade(shop.here())
+    assert status(shop.here()).data["current"] == ["cc30"]
+
+    shop.write("alembic/env.py", CATCHES.replace("(url", '("sqlite:///else.db"').format(end=end))
+    with pytest.raises(UsageError, match=r"connected to sqlite:///else\.db, not"):
+        upgrade(shop.here())
+    assert not (shop.root / "else.db").read_bytes()
+
+
+def test_an_environment_that_exits_when_all_is_done(project: MakeProject) -> None:
+    shop = project("linear")
+    env = (shop.root / "alembic" / "env.py").read_text()
+    shop.write("alembic/env.py", f"{env}\nraise SystemExit(0)\n")
+    done = shop.call("upgrade", "--url", shop.url)
+    assert (done.returncode, status(shop.here()).data["pending"]) == (0, [])
+    shop.write("alembic/env.py", f"{env}\nraise SystemExit('too late')\n")
+    failed = shop.call("downgrade", "base", "--yes", "--url", shop.url)
+    assert failed.returncode == 2
+    assert "sys.exit('too late')" in failed.stderr
+
+
+def test_revisions_that_exit(project: MakeProject) -> None:
+    bad = revision("dd40", "raise SystemExit(0)", down="cc30")
+    shop = project("linear", versions={"d.py": bad})
+    done = shop.call("upgrade", "--url", shop.url)
+    assert done.returncode == 5
+    assert "the upgrade of revision dd40 failed: it ends the program: sys.exit(0)" in done.stderr
+    assert f"alembic/versions/d.py:{shop.line('dd40', 'SystemExit')}" in done.stderr
+    found = roundtrip(shop.load(), "dd40", on=["sqlite"]).findings
+    assert [each.rule for each in found] == ["upgrade-fails"]
+
+    shop.write("alembic/versions/d.py", "import sys\nsys.exit(0)\n")
+    done = shop.call("status", "--url", shop.url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot be imported" in done.stderr
+
+
+def test_what_revisions_print_while_they_are_read(project: MakeProject) -> None:
+    shop = project("linear")
+    shop.versions.joinpath("d.py").write_text(
+        'print("\u017c\u00f3\u0142w")\n' + revision("dd40", "pass", down="cc30"), encoding="utf-8"
+    )
+    done = shop.program("heads", "--format", "json", PYTHONIOENCODING="ascii")
+    assert json.loads(done.stdout)["data"]["heads"] == ["dd40"], done.stderr
+    assert "\\u017c" in done.stderr
 
 
 def test_loggers_and_stdout_survive_a_noisy_environment(project: MakeProject) -> None:
@@ -285,3 +297,67 @@ def test_what_the_environment_writes_stays(project: MakeProject, scratch: Scratc
     upgrade(shop.on(scratch))
     # Once for the first look, once for the work.
     assert len(query(scratch, "SELECT id FROM mine")) == 2
+
+
+@pytest.mark.parametrize("given", ["variable", "-x", "both"])
+def test_what_env_py_is_given_comes_before_the_ini_file(
+    project: MakeProject, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """An ini file often holds a URL of old that env.py no longer reads."""
+    env = "from_variable" if given == "variable" else "from_x"
+    settings = "url_env = SHOP_DATABASE\nurl_x = database"
+    shop = project("linear", env=env, ini="sqlalchemy.url = sqlite:///old.db", settings=settings)
+    x = ["-x", "database=sqlite:///real.db"] if given != "variable" else []
+    if given != "-x":
+        monkeypatch.setenv("SHOP_DATABASE", "sqlite:///real.db" if not x else "sqlite:///else.db")
+    done = shop.call(*x, "upgrade")
+    assert done.returncode == 0, done.stderr
+    assert "database: sqlite:///real.db (from " in done.stderr
+    assert "books" in tables("sqlite:///real.db")
+    assert not {"old.db", "else.db"} & {path.name for path in shop.root.iterdir()}
+
+
+def test_a_variable_in_words_of_the_application(
+    project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some hosts still write `postgres://`: env.py knows what it means."""
+    shop = project("linear", env="from_variable", settings="url_env = SHOP_DATABASE")
+    env = (shop.root / "alembic" / "env.py").read_text()
+    mine = 'os.environ["SHOP_DATABASE"]'
+    shop.write("alembic/env.py", env.replace(mine, f'{mine}.replace("lite:", "sqlite:")'))
+    monkeypatch.setenv("SHOP_DATABASE", "lite:///real.db")
+    done = shop.call("upgrade")
+    assert done.returncode == 0, done.stderr
+    assert "database: sqlite:///real.db (from env.py)" in done.stderr
+
+
+def test_a_prepare_that_fails(project: MakeProject, scratch: ScratchDatabase) -> None:
+    shop = project("linear", settings="prepare = shop_setup:prepare")
+    raises = 'raise LookupError("no shop at " + config.get_main_option("sqlalchemy.url"))'
+    shop.write("shop_setup.py", f"def prepare(config):\n    {raises}\n")
+    with pytest.raises(UsageError, match="fails: LookupError: no shop at ") as caught:
+        upgrade(shop.on(scratch))
+    assert caught.value.where == "setting prepare"
+    assert str(scratch.url.password or "nothing secret") not in str(caught.value)
+
+
+def test_what_programs_print_that_a_project_starts(project: MakeProject) -> None:
+    says = 'import subprocess, sys; subprocess.run([sys.executable, "-c", "print(\'a child\')"])\n'
+    shop = project("linear", versions={"d.py": says + revision("dd40", "pass", down="cc30")})
+    env = (shop.root / "alembic" / "env.py").read_text()
+    shop.write("alembic/env.py", says + env)
+    for command in ("upgrade", "status", "roundtrip"):
+        place = ("--on", "sqlite") if command == "roundtrip" else ("--url", shop.url)
+        done = shop.program(command, *place, "--format", "json")
+        assert json.loads(done.stdout)["exit_code"] == 0, done.stderr
+        assert "a child" in done.stderr
+
+
+def test_what_hooks_print_that_follow_a_new_revision(project: MakeProject) -> None:
+    shop = project("linear")
+    ini = (shop.root / "alembic.ini").read_text()
+    hooks = "[post_write_hooks]\nhooks = say\nsay.type = exec\nsay.executable = echo\n"
+    shop.write("alembic.ini", f"{ini}\n{hooks}say.options = formatted\n")
+    done = shop.program("revision", "--empty", "-m", "words", "--format", "json")
+    assert json.loads(done.stdout)["exit_code"] == 0, done.stderr
+    assert "formatted" in done.stderr

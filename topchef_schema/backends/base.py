@@ -7,8 +7,8 @@ Backends do not inherit from each other; what two share is a function called by 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -216,6 +216,29 @@ def undisturbed(connection: Connection) -> Iterator[None]:
     finally:
         if not inside:
             connection.rollback()
+
+
+@contextmanager
+def at_return(connection: Connection, action: Callable[[Any], None]) -> Iterator[None]:
+    """Call *action* with the driver's own connection when *connection* goes back to its pool.
+
+    env.py closes its connection before we have our turn again: a pool keeps the session, and what
+    hangs on it, and that of an async engine can be spoken to no more. What *action* raises is lost.
+    """
+    from sqlalchemy import event
+
+    mine = connection.connection.dbapi_connection
+
+    def returned(driver_connection: Any, record: object) -> None:
+        if driver_connection is mine:
+            with suppress(Exception):
+                action(driver_connection)
+
+    event.listen(connection.engine, "checkin", returned)
+    try:
+        yield
+    finally:
+        event.remove(connection.engine, "checkin", returned)
 
 
 def safe_label(url: URL) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import (
     Failure,
+    at_return,
     attempts,
     driver_connection,
     first_line,
@@ -246,19 +247,29 @@ def lock(connection: Connection, key: str, timeout: float) -> Iterator[None]:
             break
     else:
         raise _locked(connection, name, database)
-    try:
-        yield
-    finally:
-        _release(connection, name)
+    with at_return(connection, _released(name)):
+        try:
+            yield
+        finally:
+            _release(connection, name)
 
 
 def _release(connection: Connection, name: str) -> None:
     from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
     if connection.closed or connection.invalidated:
-        return  # the server released it with the session
+        return  # released on its way back to the pool, or by the server with the session
     with contextlib.suppress(DBAPIError, InvalidRequestError):
         one(connection, f"SELECT RELEASE_LOCK('{name}')")
+
+
+def _released(name: str) -> Callable[[Any], None]:
+    def release(session: Any) -> None:
+        with contextlib.closing(session.cursor()) as cursor:
+            cursor.execute(f"SELECT RELEASE_LOCK('{name}')")
+            cursor.fetchall()
+
+    return release
 
 
 def _locked(connection: Connection, name: str, database: str) -> LockedError:

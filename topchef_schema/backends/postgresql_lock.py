@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from topchef_schema.backends.base import attempts, first_line, safe_label
+from topchef_schema.backends.base import at_return, attempts, first_line, safe_label
 from topchef_schema.backends.postgresql_connection import passing_transaction
 from topchef_schema.errors import LockedError, UnreachableError
 
@@ -68,7 +68,7 @@ def held(connection: Connection, key: str, timeout: float) -> Iterator[None]:
             )
         mark = f"topchef-db {bits:016x}"
         _wait_for_orphans(connection, session, mark, deadline)
-        with _marked(connection, mark):
+        with _marked(connection, mark), at_return(connection, session.end):
             yield
 
 
@@ -100,8 +100,16 @@ def _marked(connection: Connection, mark: str) -> Iterator[None]:
     with passing_transaction(connection):
         before = connection.exec_driver_sql("SHOW application_name").scalar_one()
     _call(connection, mark)
+
+    def unmark(session: Any) -> None:
+        name = str(before).replace("'", "''")
+        with closing(session.cursor()) as cursor:
+            cursor.execute(f"SELECT pg_catalog.set_config('application_name', '{name}', false)")
+        session.commit()
+
     try:
-        yield
+        with at_return(connection, unmark):
+            yield
     finally:
         # The name goes with the session where nothing can be sent any more.
         with suppress(Exception):
@@ -122,8 +130,15 @@ def _call(connection: Connection, name: str) -> None:
 class _Session:
     """A connection of the driver that SQLAlchemy's transactions do not reach."""
 
-    def __init__(self, dbapi_connection: Any) -> None:
-        self._connection = dbapi_connection
+    def __init__(self, fairy: Any) -> None:
+        self._fairy = fairy
+        self._connection = fairy.dbapi_connection
+
+    def end(self, _: object = None) -> None:
+        """Close it, and with it the lock; a pooled one would keep it."""
+        if self._fairy.is_valid:
+            with suppress(Exception):
+                self._fairy.invalidate()
 
     def value(self, sql: str) -> Any:
         """Return the first value of the first row, None where there is no row."""
@@ -149,15 +164,13 @@ def _session(connection: Connection, where: str) -> Iterator[_Session]:
                 where=where,
                 hint="let this user have two connections at once",
             ) from error
+        session = _Session(fairy)
         try:
             connection.dialect.set_isolation_level(fairy.dbapi_connection, "AUTOCOMMIT")  # type: ignore[arg-type]
-            session = _Session(fairy.dbapi_connection)
             _introduce(session)
             yield session
         finally:
-            # Closing the session releases the lock; a pooled one would keep it.
-            with suppress(Exception):
-                fairy.invalidate()
+            session.end()
     finally:
         pool.dispose()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from topchef_schema.errors import UsageError
 from topchef_schema.model import DatabaseUrl, Environment
@@ -100,6 +101,28 @@ def url_in_environment(environment: Environment) -> Iterator[None]:
             os.environ[environment.url_env] = before
 
 
+@contextmanager
+def output_to_stderr() -> Iterator[None]:
+    """Send what env.py and revisions print to stderr: it is no part of a report.
+
+    Also what programs print that they start, where stdout is the process's own.
+    """
+    with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as stack:
+        if sys.stdout is sys.__stderr__ and sys.__stdout__ is not None:
+            _join(sys.__stdout__, sys.__stderr__, stack)
+        yield
+
+
+def _join(out: TextIO, err: TextIO, stack: contextlib.ExitStack) -> None:
+    """Let the descriptor of *out* be that of *err* until *stack* is left."""
+    out.flush()
+    number = out.fileno()
+    kept = os.dup(number)
+    stack.callback(os.close, kept)
+    stack.callback(os.dup2, kept, number)
+    os.dup2(err.fileno(), number)
+
+
 def load_object(reference: str, *, where: str) -> object:
     """Return what ``module:attribute`` names; raises `UsageError` where it is not there."""
     module, separator, attribute = reference.partition(":")
@@ -130,4 +153,24 @@ def prepare(environment: Environment, config: Config) -> None:
                 where="setting prepare",
                 hint="name a function that takes the Alembic Config",
             )
-        function(config)
+        try:
+            function(config)
+        except (Exception, SystemExit) as error:
+            raise UsageError(
+                f'"{environment.prepare}" fails: {type(error).__name__}: '
+                f"{_without_secret(str(error), environment)}",
+                where="setting prepare",
+                hint="it gets the Alembic Config, in which sqlalchemy.url is the database",
+            ) from None
+
+
+def _without_secret(text: str, environment: Environment) -> str:
+    """Take the password out of what somebody else wrote: it knows the URL."""
+    url = environment_url(environment)
+    if url is None:
+        return text
+    from sqlalchemy import make_url
+
+    parsed = make_url(url)
+    text = text.replace(url, parsed.render_as_string(hide_password=True))
+    return text.replace(parsed.password, "***") if parsed.password else text

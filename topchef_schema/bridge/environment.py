@@ -9,9 +9,7 @@ reach it only as GeneratorExit.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,10 +19,11 @@ from topchef_schema.bridge.autogenerate import portable_first
 from topchef_schema.bridge.configuration import (
     alembic_config,
     load_object,
+    output_to_stderr,
     prepare,
     url_in_environment,
 )
-from topchef_schema.bridge.listening import Listener, current_line
+from topchef_schema.bridge.listening import Listener, current_line, local_settings
 from topchef_schema.bridge.session import Session
 from topchef_schema.errors import TopchefError, UsageError
 from topchef_schema.model import Environment
@@ -104,6 +103,7 @@ class Door:
     everything. *connect* makes the connection for an env.py that takes
     ``config.attributes["connection"]``. *backend* names the backend of statements offline;
     *literal* is the dialect to write them for with their values, None to keep them as sent.
+    *destination* is what env.py is told when it asks where Alembic was sent.
     """
 
     environment: Environment
@@ -114,6 +114,7 @@ class Door:
     backend: str = "unknown"
     literal: Dialect | None = None
     tag: str | None = None
+    destination: str = "heads"
 
     def online(self, body: Callable[[Session], T], *, look: bool = False) -> list[T]:
         """Run env.py on its databases and *body* in each visit; with *look* nothing is written.
@@ -141,11 +142,15 @@ class Door:
         run = _Run(self, body, offline_url)
         directory = self.revisions.directory
         # The directory was made from a Config of its own; env.py sees this one.
-        context = EnvironmentContext(config, directory, fn=run.work, **options)
+        context = EnvironmentContext(
+            config, directory, fn=run.work, destination_rev=self.destination, **options
+        )
         with ExitStack() as stack:
             run.install(context, stack)
+            if self.isolate:
+                run.local = stack.enter_context(local_settings())
             stack.enter_context(url_in_environment(self.environment))
-            stack.enter_context(_output_to_stderr())
+            stack.enter_context(output_to_stderr())
             with run.explained():
                 prepare(self.environment, config)
                 with context:
@@ -166,6 +171,7 @@ class _Run:
         self.results: list[Any] = []
         self.raised: BaseException | None = None
         self.listener = Listener(door.backend, door.literal)
+        self.local: list[tuple[str, Any]] = []
 
     def install(self, context: EnvironmentContext, stack: ExitStack) -> None:
         """Replace ``configure`` and ``run_migrations`` on the instance."""
@@ -173,6 +179,10 @@ class _Run:
 
         def our_configure(connection: Connection | None = None, **options: Any) -> None:
             _revive_our_loggers()
+            with self.noted():
+                configured(connection, options)
+
+        def configured(connection: Connection | None, options: dict[str, Any]) -> None:
             self._require_connection(connection, offline=context.is_offline_mode())
             self._leave_visit(stack)
             given = options.get("url")
@@ -190,20 +200,29 @@ class _Run:
                 context.get_context()._in_external_transaction = False
 
         def our_run_migrations(**keywords: Any) -> None:
-            self.keywords = keywords
+            self._before_migrations(context.get_context(), keywords)
             run_migrations(**keywords)
-            if context.is_offline_mode():
-                # Alembic before 1.19.2 goes on to drop the version table: it took no step itself.
-                self.listener.take()
+            self._after_migrations(context.get_context())
 
         # On the instance: the proxies that env.py calls look the methods up there.
         vars(context).update(configure=our_configure, run_migrations=our_run_migrations)
+
+    def _before_migrations(self, context: MigrationContext, keywords: dict[str, Any]) -> None:
+        _revive_our_loggers()
+        self.keywords = keywords
+        self._begun_since(context)
+
+    def _after_migrations(self, context: MigrationContext) -> None:
+        if context.as_sql:
+            # Alembic before 1.19.2 goes on to drop the version table: it took no step itself.
+            self.listener.take()
 
     def _offline(self, options: dict[str, Any]) -> None:
         options["url"] = self.offline_url
         options["literal_binds"] = True
         options["output_buffer"] = _Buffer(self.listener)
-        options.pop("dialect_name", None)
+        for ours in ("dialect_name", "output_encoding"):
+            options.pop(ours, None)
         # Without this paramstyle a "%" would come out doubled.
         options["dialect_opts"] = {"paramstyle": "named"}
 
@@ -224,7 +243,7 @@ class _Run:
 
     @property
     def _env_py(self) -> str:
-        from topchef_schema.bridge.revisions import shown_path
+        from topchef_schema.bridge.explaining import shown_path
 
         return shown_path(self.door.revisions.directory.env_py_location)
 
@@ -253,10 +272,21 @@ class _Run:
         if self.door.isolate:
             options["transaction_per_migration"] = True
             if connection.in_transaction():
-                # Commit, not rollback: what env.py SET before must survive.
-                connection.commit()
-                # SQLAlchemy lets nothing follow a commit inside ``with engine.begin()``.
-                connection._trans_context_manager = None
+                _end_transaction(connection)
+
+    def _begun_since(self, context: MigrationContext) -> None:
+        """Tell Alembic of a transaction that env.py began after ``configure``: it ends it, too."""
+        connection = context.connection
+        if context.as_sql or connection is None or not connection.in_transaction():
+            return
+        if context._transaction is not None:
+            return
+        if self.door.isolate:
+            _end_transaction(connection)
+        elif connection._trans_context_manager is not None or (
+            context.impl.transactional_ddl and not context._transaction_per_migration
+        ):
+            context._in_external_transaction = True
 
     def work(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
         """Alembic's ``fn``: do everything here and hand back no steps."""
@@ -269,25 +299,38 @@ class _Run:
             listener=self.listener,
             keywords=self.keywords,
             isolate=self.door.isolate,
+            local=tuple(self.local),
         )
+        engine = None if connection is None else connection.engine
+        with self.noted(), self.listener.attached(engine), session:
+            self.results.append(self.body(session))
+        return iter(())
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note what our own work raises: env.py may catch it."""
+        if self.raised is not None:
+            raise self.raised  # env.py caught it, and tries again
         try:
-            with self.listener.attached(None if connection is None else connection.engine), session:
-                self.results.append(self.body(session))
+            yield
         except BaseException as error:
             self.raised = error
             raise
-        return iter(())
 
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Tell what our work raised from what env.py raised."""
         try:
             yield
+            if self.raised is not None:
+                raise self.raised
         except TopchefError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if self.raised is not None:
                 raise self.raised from None
+            if isinstance(error, SystemExit) and self.results and not error.code:
+                return
             if self.door.isolate and self.results:
                 # Its own commit finds the transaction gone: our work there is done all the same.
                 log.debug("env.py, after the work: %s", error)
@@ -299,7 +342,7 @@ class _Run:
     def _place(self, error: BaseException) -> str:
         import traceback
 
-        from topchef_schema.bridge.revisions import shown_path
+        from topchef_schema.bridge.explaining import shown_path
 
         if isinstance(error, SyntaxError) and error.filename:
             return f"{shown_path(error.filename)}:{error.lineno}"
@@ -334,11 +377,11 @@ class _Buffer:
         """Nothing is held back."""
 
 
-@contextmanager
-def _output_to_stderr() -> Iterator[None]:
-    """Send what env.py and revisions print to stderr: it is no part of a report."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
+def _end_transaction(connection: Connection) -> None:
+    """Commit what env.py began; not a rollback: what it SET before must survive."""
+    connection.commit()
+    # SQLAlchemy lets nothing follow a commit inside ``with engine.begin()``.
+    connection._trans_context_manager = None
 
 
 def _revive_our_loggers() -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from topchef_schema.bridge.revisions import shown_path
+from topchef_schema.bridge.explaining import shown_path
 from topchef_schema.model import VALUES_LEFT_OUT, Statement
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from topchef_schema.model import Step
 
 _READS = re.compile(r"\s*(select|pragma|show|describe|desc|explain|values)\b", re.IGNORECASE)
+
+
+_LOCAL = re.compile(r"\s*(set\s+local\b|select\s+(pg_catalog\.)?set_config\s*\()", re.IGNORECASE)
 
 
 @dataclass
@@ -128,6 +131,24 @@ class Listener:
         self.commits += 1
 
 
+@contextmanager
+def local_settings() -> Iterator[list[tuple[str, Any]]]:
+    """Hear what env.py sets until its transaction ends, on whatever engine it makes."""
+    from sqlalchemy import Engine, event
+
+    heard: list[tuple[str, Any]] = []
+
+    def sent(connection: Connection, cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
+        if _LOCAL.match(sql):
+            heard.append((sql, parameters))
+
+    event.listen(Engine, "before_cursor_execute", sent)
+    try:
+        yield heard
+    finally:
+        event.remove(Engine, "before_cursor_execute", sent)
+
+
 def revision_line(frame: FrameType | None, file: str | None) -> tuple[int | None, bool]:
     """Walk up to the revision's file: its line, and whether ``op.execute`` is on the way."""
     executed = False
@@ -159,9 +180,8 @@ def literal_sql(element: Any, values: Any, dialect: Dialect) -> str:
     try:
         if isinstance(element, ExecutableDDLElement):
             return str(element.compile(dialect=dialect)).strip()
-        if values:
-            element = _with_values(element, values)
-        compiled = element.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+        given = _with_values(element, values) if values else element
+        compiled = given.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
         return str(compiled).strip()
     except (CompileError, SQLAlchemyError, NotImplementedError):
         text = str(element.compile(dialect=dialect)).strip()
@@ -169,8 +189,18 @@ def literal_sql(element: Any, values: Any, dialect: Dialect) -> str:
 
 
 def _with_values(element: Any, values: Any) -> Any:
-    if hasattr(element, "values") and hasattr(element, "table"):
-        return element.values(**values) if element.is_dml else element
-    if hasattr(element, "bindparams"):
-        return element.bindparams(**values)
-    return element.params(**values)
+    if not getattr(element, "is_dml", False):
+        return element.params(**values)
+    # An ORM session names some values after columns, and some after parameters in WHERE.
+    from sqlalchemy.sql import visitors
+
+    named = set()
+
+    def give(parameter: Any) -> None:
+        if parameter.key in values:
+            named.add(parameter.key)
+            parameter.value, parameter.required = values[parameter.key], False
+
+    given = visitors.cloned_traverse(element, {}, {"bindparam": give})
+    columns = {key: value for key, value in values.items() if key not in named}
+    return given.values(**columns) if columns else given

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from topchef_schema.bridge.revisions import shown_path
+from topchef_schema.bridge.explaining import shown_path
 from topchef_schema.model import Direction, Location, Statement, Step
 
 if TYPE_CHECKING:
@@ -58,9 +58,16 @@ class NoDowngradeError(Exception):
     """The revision has no ``downgrade`` function."""
 
 
+class ProgramEndedError(Exception):
+    """The revision called ``sys.exit``."""
+
+
 @dataclass
 class Session:
-    """The open door. *isolate*: each step in a transaction of its own (scratch work)."""
+    """The open door. *isolate*: each step in a transaction of its own (scratch work).
+
+    *local* is what env.py set for the length of its transaction: there, each step gets it again.
+    """
 
     context: MigrationContext
     revisions: Revisions
@@ -68,6 +75,7 @@ class Session:
     listener: Listener
     keywords: dict[str, Any]
     isolate: bool = False
+    local: tuple[tuple[str, Any], ...] = ()
     _maintainer: HeadMaintainer | None = field(default=None, init=False)
 
     def __enter__(self) -> Session:
@@ -100,7 +108,18 @@ class Session:
     @property
     def whole_run(self) -> bool:
         """Whether env.py chose one transaction for the whole run."""
-        return self.context._transaction is not None or self.context._in_external_transaction
+        if self._commits_every_statement:
+            return False
+        return self.context._transaction is not None or self.external
+
+    @property
+    def external(self) -> bool:
+        """Whether env.py began a transaction around everything, and is to end it."""
+        return bool(self.context._in_external_transaction)
+
+    @property
+    def _commits_every_statement(self) -> bool:
+        return not self.context.as_sql and self.connection._is_autocommit_isolation()
 
     @property
     def committed(self) -> bool:
@@ -109,8 +128,8 @@ class Session:
 
     @property
     def transactional(self) -> bool:
-        """Whether Alembic takes DDL to be undone by a rollback here."""
-        return bool(self.context.impl.transactional_ddl)
+        """Whether a rollback undoes DDL here, as far as Alembic knows."""
+        return bool(self.context.impl.transactional_ddl) and not self._commits_every_statement
 
     def heads(self) -> tuple[str, ...]:
         """Read the version table: the heads of this database, sorted."""
@@ -150,6 +169,8 @@ class Session:
         self.listener.take()
         try:
             with self.context.begin_transaction(_per_migration=True):
+                for sql, parameters in self.local:
+                    self.connection.exec_driver_sql(sql, parameters or None)
                 started = time.perf_counter()
                 with self.listener.hearing(step, self._file(step)):
                     alembic_step.migration_fn(**self.keywords)
@@ -160,7 +181,7 @@ class Session:
             self._commit_stray()
             if self.listener.commits:
                 self._commit_rest()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if not self.context.as_sql:
                 self._maintainer = None
             raise self._failed(step, error) from error
@@ -261,9 +282,12 @@ class Session:
         if self.connection.in_transaction():
             self.connection.commit()
 
-    def _failed(self, step: Step, error: Exception) -> StepFailed:
+    def _failed(self, step: Step, error: BaseException) -> StepFailed:
         if isinstance(error, StepFailed):
             return error
+        if isinstance(error, SystemExit):
+            ended = ProgramEndedError(f"it ends the program: sys.exit({error.code!r})")
+            error = ended.with_traceback(error.__traceback__)
         heard = self.listener.take()
         from sqlalchemy.exc import DBAPIError
 

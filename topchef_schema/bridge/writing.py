@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topchef_schema.bridge.configuration import alembic_config, toml_file
-from topchef_schema.bridge.revisions import explained, readable, revision_of, shown_path
+from topchef_schema.bridge.configuration import alembic_config, output_to_stderr, toml_file
+from topchef_schema.bridge.explaining import explained, readable, shown_path
+from topchef_schema.bridge.revisions import revision_of
 from topchef_schema.errors import UsageError
 from topchef_schema.model import Environment, Revision
 
@@ -42,7 +43,12 @@ def write_revision(
     if rev_id is not None:
         _require_usable(rev_id, revisions)
     template = shown_path(os.path.join(revisions.directory.dir, "script.py.mako"))
-    with readable(template), explained(str(head), revisions.heads), _nothing_left(revisions):
+    with (
+        readable(template),
+        explained(str(head), revisions.heads),
+        _nothing_left(revisions),
+        output_to_stderr(),
+    ):
         script = revisions.directory.generate_revision(
             rev_id or new_id(),
             # It goes into a docstring, as it is in every template.

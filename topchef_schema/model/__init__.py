@@ -9,7 +9,7 @@ from topchef_schema.model.history import (
     HistoryEntry,
     HistoryStatus,
 )
-from topchef_schema.model.plain_text import visible
+from topchef_schema.model.plain_text import short, visible
 from topchef_schema.model.recording import (
     DATABASE_UNKNOWN,
     VALUES_LEFT_OUT,
@@ -60,5 +60,6 @@ __all__ = [
     "Step",
     "Table",
     "diff",
+    "short",
     "visible",
 ]

@@ -13,3 +13,9 @@ def visible(text: str) -> str:
         else f"\\x{ord(each):02x}"
         for each in text
     )
+
+
+def short(sql: str) -> str:
+    """Return a statement on one line, cut after 120 characters."""
+    line = " ".join(sql.split())
+    return line if len(line) <= 120 else line[:117] + "..."

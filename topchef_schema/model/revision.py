@@ -39,6 +39,13 @@ class Step:
     revision: Revision
     direction: Direction
 
+    @property
+    def stamped_as(self) -> str:
+        """What to stamp a database with on which this step was done by hand."""
+        if self.direction is Direction.UP:
+            return self.revision.id
+        return " ".join(self.revision.down) or "base"
+
     def __str__(self) -> str:
         return f"{self.direction} {self.revision.id} {self.revision.message}".rstrip()
 

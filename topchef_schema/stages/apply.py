@@ -27,6 +27,7 @@ from topchef_schema.model import (
     Snapshot,
     Statement,
     Step,
+    short,
 )
 from topchef_schema.project import Project
 from topchef_schema.stages import baseline, observe
@@ -70,6 +71,7 @@ class _Run:
     statements: list[Statement] = field(default_factory=list)
     failed: StepFailed | None = None
     whole_run: bool = False
+    external: bool = False
     transactional: bool = True
 
     def body(self, session: Session, target: Target) -> Applied:
@@ -80,6 +82,7 @@ class _Run:
         before = seen.heads
         steps = self.plan(before)
         self.whole_run = session.whole_run
+        self.external = session.external
         self.transactional = session.transactional
         ledger = self._ledger(session, target) if steps.steps else None
         for position, step in enumerate(steps, 1):
@@ -158,10 +161,12 @@ class _Run:
         """Whether steps were done in a transaction of env.py that cannot be undone as a whole."""
         return self.whole_run and not self.transactional and len(self.done) > self.kept
 
-    def error(self, failed: StepFailed) -> MigrationError:
-        """Say what failed, what stays, and what to do."""
-        partial = bool(failed.own_commits) or (not self.transactional and bool(failed.sent))
-        partial = partial or self.torn
+    def error(self, failed: StepFailed, now: tuple[str, ...]) -> MigrationError:
+        """Say what failed, what stays, and what to do; the database is at *now*."""
+        unrecorded = self._unrecorded(failed, now)
+        undone = self.transactional or bool(unrecorded)
+        half = bool(failed.own_commits) or (not undone and bool(failed.sent))
+        partial = half or bool(unrecorded)
         stays = [step.revision.id for step in self.done[: self.kept]]
         word = "upgrade" if failed.step.direction is Direction.UP else "downgrade"
         message = (
@@ -169,39 +174,48 @@ class _Run:
         )
         if stays:
             message += f"; of this run, these stay done: {', '.join(stays)}"
-        elif self.torn:
-            before = ", ".join(step.revision.id for step in self.done)
-            message += (
-                f"; {before} went before it in the transaction of env.py, which this database does "
-                "not undo as a whole: some of their statements stay"
-            )
         else:
             message += "; nothing else of this run stays"
-        if failed.sent and partial:
-            message += "; of this revision, these statements took effect: " + "; ".join(
-                _short(each.sql) for each in failed.sent
+        if unrecorded:
+            before = ", ".join(step.revision.id for step in self.done[self.kept :])
+            message += (
+                f"; {before} went before it in the transaction of env.py, which this database does "
+                "not undo as a whole: the version rows are gone, and some of these statements "
+                f"stay: {_listed(unrecorded)}"
             )
+        if half:
+            message += f"; of this revision, these statements took effect: {_listed(failed.sent)}"
         hint = "correct the revision or the data and run the same command again"
         if partial:
             hint = (
                 "undo these statements by hand, or do the rest by hand and run: "
-                f"topchef-db stamp {_stamp_target(failed.step)}"
+                f"topchef-db stamp {failed.step.stamped_as}"
             )
         if failed.failed is not None:
-            hint += f"; the statement was: {_short(failed.failed.sql)}"
+            hint += f"; the statement was: {short(failed.failed.sql)}"
         kind = PartialError if partial else MigrationError
         return kind(message, where=str(failed.location), hint=hint)
 
+    def _unrecorded(self, failed: StepFailed, now: tuple[str, ...]) -> tuple[Statement, ...]:
+        """Return the statements of the steps that a rollback left without their version rows.
 
-def _stamp_target(step: Step) -> str:
-    if step.direction is Direction.UP:
-        return step.revision.id
-    return " ".join(step.revision.down) or "base"
+        In a transaction around everything, each DDL statement of a database that cannot undo it
+        commits what came before, version rows included: only the database knows how far.
+        """
+        if not self.torn:
+            return ()
+        there = self.project.revisions.applied_at(now)
+        for step in self.done[self.kept :]:
+            if (step.revision.id in there) is not (step.direction is Direction.UP):
+                break
+            self.kept += 1
+        lost = {step.revision.id for step in self.done[self.kept :]}
+        before = tuple(each for each in self.statements if each.revision in lost)
+        return (*before, *failed.sent) if lost else ()
 
 
-def _short(sql: str) -> str:
-    line = " ".join(sql.split())
-    return line if len(line) <= 120 else line[:117] + "..."
+def _listed(statements: Sequence[Statement]) -> str:
+    return "; ".join(short(each.sql) for each in statements)
 
 
 def migrate(
@@ -230,16 +244,38 @@ def migrate(
 
     entry = Entry(project, lock_timeout=lock_timeout, announce=True)
     try:
-        return tuple(entry.run(body))
+        applied = tuple(entry.run(body))
     except TopchefError as error:
         raise _after_tail(project, runs, error) from error.__cause__
     except Exception:
-        if not runs or runs[-1].failed is None:
+        run = runs[-1] if runs else None
+        if run is None or run.failed is None:
             raise
-        failure = runs[-1].error(runs[-1].failed)
-        if len(seen) > 1 or runs[-1].torn:
+        torn = run.torn
+        now = observe.databases(project)[len(runs) - 1].heads if torn else ()
+        failure = run.error(run.failed, now)
+        if len(seen) > 1 or torn:
             failure.hint = f"{_places_now(project)}; {failure.hint}"
-        raise failure from runs[-1].failed.cause
+        raise failure from run.failed.cause
+    _require_committed(project, runs, applied)
+    return applied
+
+
+def _require_committed(project: Project, runs: Sequence[_Run], applied: Sequence[Applied]) -> None:
+    """Raise `MigrationError` where env.py left the transaction that it began without a commit."""
+    from topchef_schema.bridge.explaining import shown_path
+
+    if not any(run.external for run in runs):
+        return
+    now = [each.heads for each in observe.databases(project)]
+    wanted = [each.heads for each in applied]
+    if now != wanted:
+        raise MigrationError(
+            "env.py began a transaction and did not commit it",
+            where=shown_path(project.revisions.directory.env_py_location),
+            hint="let it commit at the end, with connection.begin() or connection.commit(): plain "
+            f"alembic loses the work, too; {_places_now(project)}",
+        )
 
 
 def _looked_at(project: Project, *, purge: bool = False) -> tuple[Observed, ...]:
@@ -313,9 +349,12 @@ def stamp(
     targets = tuple(each for word in words for each in project.revisions.get(word))
     places = tuple(place for word in words for place in _places(project, word))
 
+    runs: list[_Run] = []
+
     def body(session: Session, target: Target) -> Applied:
         before = session.heads()
-        run = _Run(project, lambda heads: Plan((), heads), history)
+        run = _Run(project, lambda heads: Plan((), heads), history, external=session.external)
+        runs.append(run)
         ledger = run._ledger(session, target)
         session.stamp(places, purge=purge)
         heads = session.heads()
@@ -337,7 +376,9 @@ def stamp(
     # Before the visit that writes: Alembic begins one by making its version table.
     if not all(each.present for each in _looked_at(project, purge=purge)):
         look_first(project)
-    return tuple(Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body))
+    applied = Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body)
+    _require_committed(project, runs, applied)
+    return tuple(applied)
 
 
 def _places(project: Project, word: str) -> tuple[str, ...]:

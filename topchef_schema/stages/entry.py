@@ -186,6 +186,7 @@ class Entry:
             where=f"{environment.config_file}; the URL came from {named[0][1].source}",
             hint="say in the [topchef] section how env.py takes its URL: url_env (the "
             "environment variable it reads), url_x (its -x key) or url_option (its ini key); "
+            "prepare, where the program must be set up first; "
             "databases, where it migrates several (the ini sections that hold their URLs)",
         )
 
@@ -201,6 +202,12 @@ class Entry:
                 self._clean(f"env.py was given no usable database URL: {first_line(cause)}"),
                 where=failed.where,
                 hint="name the database: --url, --url-env, --url-file or TOPCHEF_DATABASE_URL",
+            )
+        if isinstance(cause, SystemExit):
+            return UsageError(
+                self._clean(f"env.py ends the program: sys.exit({cause.code!r})"),
+                where=failed.where,
+                hint="let it raise an error that says what is wrong, or go on",
             )
         if isinstance(cause, ModuleNotFoundError):
             return UnreachableError(

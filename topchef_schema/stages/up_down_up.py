@@ -291,12 +291,14 @@ def _repeated(before: str | None, after: str | None) -> tuple[str, str]:
 
 
 def _line_of(path: str, function: str) -> int | None:
-    """Return the line on which *function* is defined in *path*."""
+    """Return the line on which *function* is defined in *path*, which may be no source."""
+    import tokenize
+
     try:
-        with open(path, encoding="utf-8") as file:
+        with tokenize.open(path) as file:
             for number, line in enumerate(file, 1):
                 if line.startswith(f"def {function}"):
                     return number
-    except OSError:
+    except (OSError, SyntaxError, UnicodeDecodeError):
         return None
     return None

@@ -1,0 +1,128 @@
+"""What a failed run leaves in each kind of transaction is what plain Alembic leaves, and told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.plain_alembic import Rival
+from tests.whole_projects import MakeProject, Whole, query, revision, tables, text
+from topchef_schema import roundtrip, stamp, upgrade
+from topchef_schema.errors import MigrationError, PartialError
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import ScratchDatabase, Server
+
+ENVIRONMENTS = {
+    "usual": None,
+    "step_by_step": None,
+    "outer_transaction": None,
+    "explicit_commit": None,
+    "own_session": None,
+    "autocommit": None,
+    "inner_transaction": "postgresql",
+    "transactional_sqlite": "sqlite",
+}
+"""Each, and the only database on which it works."""
+
+OWN = {"topchef_history"}
+FAILS = 'op.execute("INSERT INTO nowhere VALUES (1)")'
+
+
+def table(id: str, down: str | None, more: str = "") -> str:
+    made = f'op.create_table("t_{id}", sa.Column("id", sa.Integer))\n{more}'
+    return revision(id, made, f'op.drop_table("t_{id}")', down=down)
+
+
+HALF = {"a1.py": table("a1", None), "b2.py": table("b2", "a1"), "c3.py": table("c3", "b2", FAILS)}
+AT_ONCE = {**HALF, "c3.py": revision("c3", FAILS, down="b2")}
+
+
+def left(database: ScratchDatabase) -> tuple[set[str], set[str]]:
+    """Return the tables and the version rows that are there."""
+    there = tables(database)
+    versions = "SELECT version_num FROM alembic_version"
+    rows = query(database, versions) if "alembic_version" in there else []
+    return there - OWN, {row[0] for row in rows}
+
+
+@pytest.mark.parametrize("versions", [HALF, AT_ONCE], ids=["half", "at once"])
+@pytest.mark.parametrize("env", sorted(ENVIRONMENTS))
+def test_failed_upgrade(
+    project: MakeProject, server: Server, backend_name: str, env: str, versions: dict[str, str]
+) -> None:
+    if ENVIRONMENTS[env] not in (None, backend_name):
+        pytest.skip(f"{env} is for {ENVIRONMENTS[env]}")
+    shop = project(env=env, versions=versions)
+    ours, theirs = server.create(), server.create()
+    try:
+        with pytest.raises(MigrationError) as caught:
+            upgrade(shop.on(ours))
+        with pytest.raises(Exception, match="nowhere"):
+            Rival(shop, theirs).alembic("upgrade", "heads")
+        ours_left, theirs_left = left(ours), left(theirs)
+    finally:
+        server.drop(ours)
+        server.drop(theirs)
+    assert ours_left == theirs_left
+    said(shop, caught.value, *ours_left)
+
+
+def said(shop: Whole, error: MigrationError, there: set[str], rows: set[str]) -> None:
+    """Check that *error* tells of what is there."""
+    ids = ("a1", "b2", "c3")
+    recorded = shop.load().revisions.applied_at(tuple(rows))
+    stay = ", ".join(each for each in ids if each in recorded)
+    assert (f"stay done: {stay}" if stay else "nothing else of this run stays") in error.message
+    alone = {each for each in ids if f"t_{each}" in there and each not in recorded}
+    named = {each for each in ids if f"CREATE TABLE t_{each}" in error.message}
+    assert alone <= named
+    assert alone == named or "what the database cannot undo" in error.message
+    assert type(error) is (PartialError if alone else MigrationError)
+
+
+UNCOMMITTED = """
+from alembic import context
+from sqlalchemy import create_engine, pool, text
+
+url = context.config.get_main_option("sqlalchemy.url")
+with create_engine(url, poolclass=pool.NullPool).connect() as connection:
+    connection.execute(text("SELECT 1"))
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+
+def test_an_environment_that_forgets_to_commit(
+    project: MakeProject, scratch: ScratchDatabase
+) -> None:
+    """Plain Alembic says nothing, and the work is gone."""
+    shop = project("linear")
+    shop.write("alembic/env.py", UNCOMMITTED)
+    with pytest.raises(MigrationError, match="did not commit it") as caught:
+        upgrade(shop.on(scratch))
+    assert caught.value.where == "alembic/env.py"
+    with pytest.raises(MigrationError, match="did not commit"):
+        stamp(shop.on(scratch), ["aa10"])
+    assert roundtrip(shop.load(), on=["sqlite"]).findings == ()
+
+
+ASKS = """
+place, time = "SELECT current_setting('shop.tenant')", "SHOW lock_timeout"
+found = [op.get_bind().exec_driver_sql(each).scalar() for each in (place, time)]
+assert found == ["corner", "7s"], found
+"""
+
+
+@pytest.mark.backends("postgresql")
+@pytest.mark.parametrize("env", ["set_local", "set_local_first"])
+def test_settings_of_the_transaction_hold_in_every_revision(
+    project: MakeProject, scratch: ScratchDatabase, server: Server, env: str
+) -> None:
+    versions = {"a1.py": table("a1", None, ASKS.strip()), "b2.py": table("b2", "a1", ASKS.strip())}
+    shop = project(env=env, versions=versions)
+    above, _ = Rival(shop, scratch).agree()
+    assert above.versions == ["b2"]
+    assert roundtrip(shop.load(), on=[text(server)]).findings == ()
