@@ -59,7 +59,6 @@ WAYS = {
     "from_pieces": Way(("sqlite",), "prepare = take_apart:prepare"),
     "from_variable": Way(("sqlite", "mysql"), "url_env = SHOP_DATABASE"),
     "from_x": Way(("sqlite", "postgresql"), "url_x = database"),
-    "handed_or_asynchronous": Way(("sqlite",)),
     "inner_transaction": Way(("postgresql",)),
     "noisy": Way(("sqlite",), LOGGING),
     "one_connection": Way(),
@@ -78,7 +77,13 @@ WAYS = {
     "usual": Way(),
 }
 
-ELSEWHERE = {"own_mind", "another_database", "tenant_schemas", "tenants"}
+ELSEWHERE = {
+    "another_database",
+    "handed_or_asynchronous",
+    "own_mind",
+    "tenant_schemas",
+    "tenants",
+}
 """Refused ones (``test_environment.py``), and several databases or schemas in one run."""
 
 

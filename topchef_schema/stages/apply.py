@@ -267,9 +267,7 @@ def _require_committed(project: Project, runs: Sequence[_Run], applied: Sequence
 
     if not any(run.external for run in runs):
         return
-    now = [each.heads for each in observe.databases(project)]
-    wanted = [each.heads for each in applied]
-    if now != wanted:
+    if [each.heads for each in observe.databases(project)] != [each.heads for each in applied]:
         raise MigrationError(
             "env.py began a transaction and did not commit it",
             where=shown_path(project.revisions.directory.env_py_location),
