@@ -12,16 +12,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import NullPool, create_engine, make_url
 
-from tests.whole_projects import Whole, query, text
+from tests.whole_projects import ALEMBIC, Whole, query, text
 from topchef_schema import downgrade, snapshot, upgrade
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase
     from topchef_schema.project import Project
+
+
+as_newer_alembic = pytest.mark.skipif(
+    ALEMBIC < (1, 16), reason="compared with what Alembic reads and does from 1.16 on"
+)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ import os
 
 from sqlalchemy import make_url
 
+pytestmark = as_newer_alembic
+
 
 def prepare(config):
     url = make_url(config.get_main_option("sqlalchemy.url"))

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plain_alembic import Rival
+from tests.plain_alembic import Rival, as_newer_alembic
 from tests.whole_projects import MakeProject, Whole
 from topchef_schema import heads, history, roundtrip, show, snapshot, sql, status
 from topchef_schema.project import Project
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase
+
+pytestmark = as_newer_alembic
 
 FILES = {
     "a0a0": "a0_customers.py",

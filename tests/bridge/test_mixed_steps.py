@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plain_alembic import Rival
+from tests.plain_alembic import Rival, as_newer_alembic
 from tests.whole_projects import MakeProject, Whole, query, revision, tables
 from topchef_schema.model import Direction, Step
 from topchef_schema.stages.entry import Entry, Target
@@ -15,6 +15,8 @@ from topchef_schema.stages.entry import Entry, Target
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
     from topchef_schema.bridge.session import Session
+
+pytestmark = as_newer_alembic
 
 Graph = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 """Id to what it follows, and what it depends on."""

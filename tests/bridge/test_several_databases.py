@@ -38,6 +38,8 @@ BOTH = '''"""{message}"""
 from alembic import op
 import sqlalchemy as sa
 
+pytestmark = as_newer_alembic
+
 revision = "{id}"
 down_revision = {down!r}
 

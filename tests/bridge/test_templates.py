@@ -11,12 +11,14 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from tests.plain_alembic import Rival
+from tests.plain_alembic import Rival, as_newer_alembic
 from tests.whole_projects import MakeProject, Whole, text
 from topchef_schema import history, roundtrip, sql, status
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase, Server
+
+pytestmark = as_newer_alembic
 
 DRIVERS = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}
 SEVERAL_DATABASES = "multidb"

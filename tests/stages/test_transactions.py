@@ -86,6 +86,8 @@ UNCOMMITTED = """
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
+pytestmark = as_newer_alembic
+
 url = context.config.get_main_option("sqlalchemy.url")
 with create_engine(url, poolclass=pool.NullPool).connect() as connection:
     connection.execute(text("SELECT 1"))
