@@ -37,7 +37,14 @@ GENERATED = {
     "python-api.md": reference.of_functions,
 }
 RULE = re.compile(r"irreversible|[a-z]+(-[a-z]+)+")
-ALEMBIC_AND_CLIENTS = {"--autogenerate", "--batch", "--database", "--file"}
+ALEMBIC_AND_CLIENTS = {
+    "--autogenerate",
+    "--batch",
+    "--database",
+    "--file",
+    "--inserts",
+    "--schema-only",
+}
 OURS_ELSEWHERE = {"--extras", "--gate", "--help", "--only", "--update", "--write"}
 
 

@@ -14,13 +14,13 @@ from topchef_schema import history, roundtrip, sql, status
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase, Server
 
+pytestmark = as_newer_alembic
+
 TAKE_APART = '''"""Takes the URL apart for an application that wants it in pieces."""
 
 import os
 
 from sqlalchemy import make_url
-
-pytestmark = as_newer_alembic
 
 
 def prepare(config):

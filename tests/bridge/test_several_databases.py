@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from topchef_schema.model import Report
     from topchef_schema.project import Project
 
+pytestmark = as_newer_alembic
+
 BOTH = '''"""{message}"""
 
 from alembic import op
 import sqlalchemy as sa
-
-pytestmark = as_newer_alembic
 
 revision = "{id}"
 down_revision = {down!r}
