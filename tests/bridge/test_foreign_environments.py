@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plain_alembic import Rival
+from tests.plain_alembic import Rival, as_newer_alembic
 from tests.whole_projects import FOLDER, LOGGING, MakeProject, Whole, text
 from topchef_schema import history, roundtrip, sql, status
 

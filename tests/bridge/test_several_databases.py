@@ -13,6 +13,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
+from tests.plain_alembic import as_newer_alembic
 from tests.whole_projects import MakeProject, Whole, execute, query, revision, tables, text
 from topchef_schema import (
     current,

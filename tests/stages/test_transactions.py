@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plain_alembic import Rival
+from tests.plain_alembic import Rival, as_newer_alembic
 from tests.whole_projects import MakeProject, Whole, query, revision, tables, text
 from topchef_schema import roundtrip, stamp, upgrade
 from topchef_schema.errors import MigrationError, PartialError
