@@ -12,22 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import NullPool, create_engine, make_url
 
-from tests.whole_projects import ALEMBIC, Whole, query, text
+from tests.whole_projects import Whole, query, text
 from topchef_schema import downgrade, snapshot, upgrade
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase
     from topchef_schema.project import Project
-
-
-as_newer_alembic = pytest.mark.skipif(
-    ALEMBIC < (1, 16), reason="compared with what Alembic reads and does from 1.16 on"
-)
 
 
 @dataclass(frozen=True)
@@ -85,10 +79,11 @@ class Rival:
             url = url.set(drivername=f"{url.get_backend_name()}+{driver}")
         address = url.render_as_string(hide_password=False)
         out = io.StringIO()
-        toml = self.whole.root / "pyproject.toml"
+        path = self.whole.root / "pyproject.toml"
+        toml: dict[str, Any] = {"toml_file": path} if path.exists() else {}
         config = Config(
             self.whole.root / "alembic.ini",
-            toml_file=toml if toml.exists() else None,
+            **toml,
             ini_section=self.section,
             stdout=out,
             cmd_opts=Namespace(x=[f"{settings.get('url_x', 'nothing')}={address}"]),

@@ -45,7 +45,13 @@ file_template = %%(rev)s_%%(slug)s
 
 ALEMBIC = tuple(map(int, version("alembic").split(".")[:2]))
 
-reads_toml = pytest.mark.skipif(ALEMBIC < (1, 16), reason="no [tool.alembic] before Alembic 1.16")
+
+def needs_alembic(minor: int, reason: str) -> pytest.MarkDecorator:
+    """Return a mark for what Alembic itself does only from 1.*minor* on."""
+    return pytest.mark.skipif((1, minor) > ALEMBIC, reason=f"before Alembic 1.{minor} {reason}")
+
+
+reads_toml = needs_alembic(16, "there is no [tool.alembic]")
 
 LOGGING = """
 [loggers]

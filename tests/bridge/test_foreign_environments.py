@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plain_alembic import Rival, as_newer_alembic
+from tests.plain_alembic import Rival
 from tests.whole_projects import FOLDER, LOGGING, MakeProject, Whole, text
 from topchef_schema import history, roundtrip, sql, status
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase, Server
-
-pytestmark = as_newer_alembic
 
 TAKE_APART = '''"""Takes the URL apart for an application that wants it in pieces."""
 

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plain_alembic import Rival, as_newer_alembic
-from tests.whole_projects import MakeProject, Whole
+from tests.plain_alembic import Rival
+from tests.whole_projects import ALEMBIC, MakeProject, Whole, needs_alembic, reads_toml
 from topchef_schema import heads, history, roundtrip, show, snapshot, sql, status
 from topchef_schema.project import Project
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase
-
-pytestmark = as_newer_alembic
 
 FILES = {
     "a0a0": "a0_customers.py",
@@ -114,10 +112,20 @@ LAYOUTS = {
     "dated names": dated_names,
 }
 
+NEWER = {
+    "os": needs_alembic(16, "there is no path_separator"),
+    "newline": needs_alembic(16, "there is no path_separator"),
+    "pyproject": reads_toml,
+}
+
+EACH = [
+    pytest.param(each, marks=[NEWER[each]] if each in NEWER else []) for each in sorted(LAYOUTS)
+]
+
 
 @pytest.mark.filterwarnings("ignore:.*path_separator:DeprecationWarning")
 @pytest.mark.backends("sqlite", "postgresql")
-@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+@pytest.mark.parametrize("layout", EACH)
 def test_layouts(project: MakeProject, scratch: ScratchDatabase, layout: str) -> None:
     shop = project("branched")
     LAYOUTS[layout](shop)
@@ -133,7 +141,7 @@ def test_layouts(project: MakeProject, scratch: ScratchDatabase, layout: str) ->
 
 
 @pytest.mark.filterwarnings("ignore:.*path_separator:DeprecationWarning")
-@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+@pytest.mark.parametrize("layout", EACH)
 def test_scratch_work(project: MakeProject, layout: str) -> None:
     shop = project("branched")
     LAYOUTS[layout](shop)
@@ -142,6 +150,8 @@ def test_scratch_work(project: MakeProject, layout: str) -> None:
     script = sql(shop.load(), "b1b1", on=["sqlite"]).script
     assert script is not None
     assert "CREATE TABLE invoices" in script
+    if layout == "by date" and ALEMBIC < (1, 18):
+        return  # it makes no folders below that of the versions
     written = shop.call("revision", "--empty", "-m", "words", "--head", "b2b2", "--rev-id", "d4d4")
     assert written.returncode == 0, written.stderr
     assert heads(shop.load()).data["heads"] == ["c1c1", "d4d4"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plain_alembic import Rival, as_newer_alembic
+from tests.plain_alembic import Rival
 from tests.whole_projects import MakeProject, query, revision, tables, text
 from topchef_schema import downgrade, roundtrip, sql, stamp, upgrade
 from topchef_schema.errors import MigrationError
@@ -15,8 +15,6 @@ from topchef_schema.errors import MigrationError
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase, Server
     from topchef_schema.project import Project
-
-pytestmark = as_newer_alembic
 
 ROWS = (
     "SELECT id, name, nickname FROM people ORDER BY id",

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plain_alembic import Rival, as_newer_alembic
-from tests.whole_projects import MakeProject, Whole, query, revision, tables
+from tests.plain_alembic import Rival
+from tests.whole_projects import MakeProject, Whole, needs_alembic, query, revision, tables
 from topchef_schema.model import Direction, Step
 from topchef_schema.stages.entry import Entry, Target
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
     from topchef_schema.bridge.session import Session
-
-pytestmark = as_newer_alembic
 
 Graph = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 """Id to what it follows, and what it depends on."""
@@ -82,8 +80,15 @@ def place(database: ScratchDatabase) -> tuple[list[str], set[str]]:
     return [row[0] for row in rows], {each for each in tables(database) if each.startswith("t_")}
 
 
+REPAIRED = needs_alembic(19, "a way down adds the row of a revision that others stand on")
+DEPENDS = ("depends across branches", "depends on an ancestor of its own head")
+
+
 @pytest.mark.parametrize("env", ["usual", "outer_transaction"])
-@pytest.mark.parametrize("name", sorted(GRAPHS))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(each, marks=[REPAIRED] if each in DEPENDS else []) for each in sorted(GRAPHS)],
+)
 def test_up_down_up_next(
     project: MakeProject, server: Server, name: str, env: str, backend_name: str
 ) -> None:

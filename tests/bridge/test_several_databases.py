@@ -13,7 +13,6 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from tests.plain_alembic import as_newer_alembic
 from tests.whole_projects import MakeProject, Whole, execute, query, revision, tables, text
 from topchef_schema import (
     current,
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
     from topchef_schema.model import Report
     from topchef_schema.project import Project
-
-pytestmark = as_newer_alembic
 
 BOTH = '''"""{message}"""
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 import io
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from alembic import command
 from alembic.config import Config
 
-from tests.plain_alembic import Rival, as_newer_alembic
-from tests.whole_projects import MakeProject, Whole, text
+from tests.plain_alembic import Rival
+from tests.whole_projects import MakeProject, Whole, reads_toml, text
 from topchef_schema import history, roundtrip, sql, status
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase, Server
-
-pytestmark = as_newer_alembic
 
 DRIVERS = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}
 SEVERAL_DATABASES = "multidb"
@@ -42,7 +40,10 @@ def initialised(project: MakeProject, template: str) -> Whole:
     shutil.rmtree(shop.root / "alembic")
     ini = shop.root / "alembic.ini"
     ini.unlink()
-    config = Config(ini, toml_file=shop.root / "pyproject.toml", stdout=io.StringIO())
+    toml: dict[str, Any] = (
+        {"toml_file": shop.root / "pyproject.toml"} if "pyproject" in template else {}
+    )
+    config = Config(ini, **toml, stdout=io.StringIO())
     command.init(config, "alembic", template=template)
     shutil.copytree(revisions, shop.versions, dirs_exist_ok=True)
     settings = "\n".join(f"    {name} = {driver}" for name, driver in DRIVERS.items())
@@ -51,6 +52,7 @@ def initialised(project: MakeProject, template: str) -> Whole:
     return shop
 
 
+@reads_toml
 def test_the_templates() -> None:
     assert {"generic", "async", "multidb", "pyproject"} <= set(names())
 

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plain_alembic import Rival, as_newer_alembic
+from tests.plain_alembic import Rival
 from tests.whole_projects import MakeProject, Whole, query, revision, tables, text
 from topchef_schema import roundtrip, stamp, upgrade
 from topchef_schema.errors import MigrationError, PartialError
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase, Server
-
-pytestmark = as_newer_alembic
 
 ENVIRONMENTS = {
     "usual": None,
