@@ -32,7 +32,12 @@ def checked(
             "LOGNAME": "deploy",
             "LC_ALL": "C.UTF-8",
         }
-        fresh = console.corrected(text, console.run(text, Path(folder), reader))
+        printed = console.run(text, Path(folder), reader)
+        # The reader is told to make the environment here.
+        here = [
+            tuple(line.replace(str(programs.parent), "venv") for line in each) for each in printed
+        ]
+        fresh = console.corrected(text, here)
     if write:
         page.write_text(fresh, encoding="utf-8")
     elif fresh != text:

@@ -293,7 +293,11 @@ def version_rows(connection: Connection) -> tuple[str, ...]:
 
 
 def fed(backend: Backend, database: ScratchDatabase, script: str) -> str:
-    """Run *script*; return what was wrong with it. psql alone knows its own commands."""
+    """Run *script*; return what was wrong with it.
+
+    By psql, since nobody else knows its commands; elsewhere by the driver, without those of the
+    client: MariaDB's cannot log in to every MySQL.
+    """
     url = database.url
     if shell := {"postgresql": "psql"}.get(backend.name):
         given = {
@@ -313,7 +317,13 @@ def fed(backend: Backend, database: ScratchDatabase, script: str) -> str:
             check=False,
         )
         return done.stderr.strip() if done.returncode else ""
-    statements = re.sub(r"(?m)\A\.bail on$", "", script)
+    statements = re.sub(r"\A\.bail on$", "", script, flags=re.MULTILINE)
+    statements = re.sub(
+        r"^DELIMITER (\S+)$(.*?)\1\nDELIMITER ;$",
+        r"\2;",
+        statements,
+        flags=re.MULTILINE | re.DOTALL,
+    )
     try:
         backend.run_script(backend.synchronous(url), statements)
     except Exception as error:

@@ -98,6 +98,7 @@ def without_client(script: str, database: ScratchDatabase) -> None:
 
         _, options = database.url.get_dialect()().create_connect_args(database.url)
         options["client_flag"] = CLIENT.MULTI_STATEMENTS
+        plain = plain.replace("DELIMITER ;;\n", "").replace(";;\nDELIMITER ;", ";")
         with closing(pymysql.connect(**options)) as joined, closing(joined.cursor()) as cursor:
             cursor.execute(plain)
             while cursor.nextset():
@@ -248,6 +249,65 @@ def test_the_database_is_not_called_after_a_scratch_database(
     (_, stops) = report.findings
     assert (stops.severity, stops.line) == ("error", shop.line("a1", "op.execute"))
     assert stops.sql == "ALTER DATABASE NAME_OF_THE_DATABASE DEFAULT CHARACTER SET latin1"
+
+
+UNTYPED = revision(
+    "a1",
+    'op.create_table("jobs", sa.Column("id", sa.Integer), sa.Column("word", sa.String(9)))\n'
+    "op.get_bind().execute(sa.text(\"INSERT INTO jobs VALUES (1, 'b;b'), (2, 'a'), (3, 'c')\"))\n"
+    "op.get_bind().execute(sa.text('SELECT 1')).scalar_one()\n"
+    'jobs = sa.table("jobs", sa.column("id"), sa.column("word"))\n'
+    'op.execute(jobs.update().where(jobs.c.id.in_([1, 3])).values(word="it\'s"))',
+)
+
+
+def test_values_of_columns_without_a_type(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    shop = project(versions={"a1.py": UNTYPED})
+    run(script_of(shop, text(server)), scratch)
+    words = query(scratch, "SELECT word FROM jobs ORDER BY id")
+    assert [row[0] for row in words] == ["it's", "a", "it's"]
+
+
+TRIGGER = """\
+op.create_table("words", sa.Column("id", sa.Integer), sa.Column("word", sa.String(40)))
+op.execute(\'\'\'CREATE TRIGGER checked BEFORE INSERT ON words FOR EACH ROW
+BEGIN
+  IF NEW.word IS NULL THEN
+    SET NEW.word = 'a; b';
+  END IF;
+END;
+\'\'\')
+op.execute("INSERT INTO words (id) VALUES (1)")"""
+
+
+@pytest.mark.backends("mariadb", "mysql")
+def test_bodies_with_semicolons_are_one_statement(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    shop = project(versions={"a1.py": revision("a1", TRIGGER)})
+    script = script_of(shop, text(server))
+    assert script.count("DELIMITER") == 2
+    run(script, scratch)
+    assert query(scratch, "SELECT word FROM words")[0][0] == "a; b"
+
+
+@pytest.mark.backends("mariadb")
+def test_script_is_written_in_the_dialect_that_env_py_works_with(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    body = (
+        'op.create_table("words", sa.Column("word", sa.String(4000)))\n'
+        'op.create_index("ix_word", "words", ["word"], mysql_length={"word": 20})'
+    )
+    reads = f"{body}\nsa.inspect(op.get_bind()).get_table_names()"
+    for content in body, reads:
+        shop = project(
+            versions={"a1.py": revision("a1", content)},
+            settings="drivers = mariadb = mysql+pymysql",
+        )
+        assert "(word(20))" in script_of(shop, text(server))
 
 
 HOSTILE = (

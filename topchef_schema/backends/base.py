@@ -168,6 +168,14 @@ class Backend(Protocol):
     def preamble(self) -> str:
         """Return what an offline script starts with, so that its client stops at an error."""
 
+    def terminated(self, sql: str) -> str:
+        """Return a statement of an offline script with what tells its client that it ends."""
+
+
+def with_semicolon(sql: str) -> str:
+    """Return *sql* with the one semicolon that ends a statement in most clients."""
+    return sql.rstrip().rstrip(";").rstrip() + ";"
+
 
 def scratch_name() -> str:
     """Return a new name for a scratch database."""

@@ -145,6 +145,10 @@ class MariaDB:
         """Return the character set of the script; its client stops at an error by itself."""
         return PREAMBLE
 
+    def terminated(self, sql: str) -> str:
+        """Return *sql* with a semicolon, or a delimiter of its own where it holds semicolons."""
+        return mysql_protocol.terminated(sql)
+
 
 def _batch(catalog: Catalog, statements: Sequence[str]) -> list[Rows]:
     """Send *statements* as one block, which any driver takes; its own end is an answer too.

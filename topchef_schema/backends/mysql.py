@@ -122,6 +122,10 @@ class MySQL:
         """Return the character set of the script; its client stops at an error by itself."""
         return PREAMBLE
 
+    def terminated(self, sql: str) -> str:
+        """Return *sql* with a semicolon, or a delimiter of its own where it holds semicolons."""
+        return mysql_protocol.terminated(sql)
+
 
 def _algorithm(statement: str) -> str:
     """Return the algorithm of a view, which is nowhere in ``information_schema``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from topchef_schema.backends.base import (
     first_line,
     safe_label,
     undisturbed,
+    with_semicolon,
 )
 from topchef_schema.errors import LockedError, UnreachableError
 
@@ -48,6 +50,8 @@ with it (``--secure-file-priv``): only the message tells."""
 
 MULTI_STATEMENTS = 0x10000
 """https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html"""
+
+QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`""", re.DOTALL)
 
 LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
@@ -113,6 +117,18 @@ def run_script(url: URL, script: str) -> None:
         while cursor.nextset():
             pass
         connection.commit()
+
+
+def terminated(sql: str) -> str:
+    """Return *sql* as the client needs it: what ends at a semicolon must hold none.
+
+    The body of a trigger or a procedure does; there the client is told another delimiter.
+    """
+    body = with_semicolon(sql)
+    if ";" not in QUOTED.sub("", body[:-1]):
+        return body
+    delimiter = next(each for each in (";;", "$$", "//", "||") if each not in body)
+    return f"DELIMITER {delimiter}\n{body[:-1]}{delimiter}\nDELIMITER ;"
 
 
 def _installed_driver(url: URL, extra: str) -> str:

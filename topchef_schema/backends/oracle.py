@@ -6,7 +6,7 @@ from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import Failure
+from topchef_schema.backends.base import Failure, with_semicolon
 from topchef_schema.backends.offline_only import unreachable
 
 if TYPE_CHECKING:
@@ -88,6 +88,10 @@ class Oracle:
     def preamble(self) -> str:
         """Return what makes its client stop at the first error."""
         return PREAMBLE
+
+    def terminated(self, sql: str) -> str:
+        """Return *sql* with a semicolon."""
+        return with_semicolon(sql)
 
 
 BACKEND = Oracle()

@@ -13,6 +13,7 @@ from topchef_schema.backends.base import (
     first_line,
     safe_label,
     undisturbed,
+    with_semicolon,
 )
 from topchef_schema.errors import UnreachableError
 
@@ -128,6 +129,10 @@ class PostgreSQL:
     def preamble(self) -> str:
         """Return psql's command to stop at the first error."""
         return "\\set ON_ERROR_STOP on\n"
+
+    def terminated(self, sql: str) -> str:
+        """Return *sql* with a semicolon."""
+        return with_semicolon(sql)
 
 
 BACKEND = PostgreSQL()

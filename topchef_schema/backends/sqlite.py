@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import Failure, driver_connection, undisturbed
+from topchef_schema.backends.base import Failure, driver_connection, undisturbed, with_semicolon
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -138,6 +138,10 @@ class SQLite:
     def preamble(self) -> str:
         """Return the shell's command to stop at the first error."""
         return ".bail on\n"
+
+    def terminated(self, sql: str) -> str:
+        """Return *sql* with a semicolon."""
+        return with_semicolon(sql)
 
 
 BACKEND = SQLite()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.bridge.explaining import shown_path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from sqlalchemy import Connection, Dialect, Engine
+    from sqlalchemy.types import TypeEngine
 
     from topchef_schema.model import Step
 
@@ -181,11 +183,26 @@ def literal_sql(element: Any, values: Any, dialect: Dialect) -> str:
         if isinstance(element, ExecutableDDLElement):
             return str(element.compile(dialect=dialect)).strip()
         given = _with_values(element, values) if values else element
-        compiled = given.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
-        return str(compiled).strip()
+        own: Any = dialect.statement_compiler
+        compiler = _telling_by_value(own)
+        return str(compiler(dialect, given, compile_kwargs={"literal_binds": True})).strip()
     except (CompileError, SQLAlchemyError, NotImplementedError):
         text = str(element.compile(dialect=dialect)).strip()
         return f"{text} {VALUES_LEFT_OUT}"
+
+
+@cache
+def _telling_by_value(compiler: type[Any]) -> type[Any]:
+    """Return *compiler*, knowing the type of a value that was given to a column without one."""
+    from sqlalchemy import literal
+
+    class Telling(compiler):  # type: ignore[misc]
+        def render_literal_value(self, value: Any, type_: TypeEngine[Any]) -> str:
+            if type_._isnull and value is not None:
+                type_ = literal(value).type
+            return str(super().render_literal_value(value, type_))
+
+    return Telling
 
 
 def _with_values(element: Any, values: Any) -> Any:

@@ -81,7 +81,8 @@ def script(recording: Recording) -> str:
     """Return the statements as a script for the database's own client."""
     from topchef_schema.backends import named
 
-    blocks = [named(recording.backend).preamble().strip(), _lines(recording.opening)]
+    backend = named(recording.backend)
+    blocks = [backend.preamble().strip(), _lines(recording.opening, backend)]
     for section in recording.sections:
         revision = section.step.revision
         heading = [f"{section.step.direction} {revision.id} {revision.message}", revision.path]
@@ -90,28 +91,24 @@ def script(recording: Recording) -> str:
                 "depends on the data: review. Recorded by running it on a scratch database, "
                 f"because it cannot be written down without: {section.reason}"
             )
-        blocks.append(_comment("\n".join(heading)) + "\n" + _lines(section.statements))
-    blocks.append(_lines(recording.closing))
+        blocks.append(_comment("\n".join(heading)) + "\n" + _lines(section.statements, backend))
+    blocks.append(_lines(recording.closing, backend))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _lines(statements: tuple[Statement, ...]) -> str:
+def _lines(statements: tuple[Statement, ...], backend: Backend) -> str:
     lines = []
     for statement in statements:
-        if statement.line is not None and statement.sql not in _SEPARATORS:
+        separator = statement.sql.strip() in _SEPARATORS
+        if statement.line is not None and not separator:
             lines.append(_comment(f"line {statement.line}"))
-        lines.append(_terminated(statement.sql))
+        lines.append(statement.sql.strip() if separator else backend.terminated(statement.sql))
     return "\n".join(lines)
 
 
 def _comment(text: str) -> str:
     """Return *text* as comment lines: a line end in it must not end the comment."""
     return "\n".join(f"-- {visible(line)}" for line in text.splitlines() or [""])
-
-
-def _terminated(sql: str) -> str:
-    text = sql.rstrip()
-    return text if text.endswith(";") or text in _SEPARATORS else text + ";"
 
 
 _SEPARATORS = {"GO", "/"}
@@ -141,7 +138,7 @@ def _render(project: Project, steps: Plan, backend: Backend, database: str | Non
             found.append((_rendered(session, steps), session))
 
     try:
-        door.offline(body, url=backend.offline_url)
+        door.offline(body, url=_offline_url(project, backend))
         if not found:
             raise UsageError(f"it names no URL of {database}", where="env.py", hint="url=...")
     except (EnvironmentFailed, UsageError) as error:
@@ -157,6 +154,18 @@ def _render(project: Project, steps: Plan, backend: Backend, database: str | Non
     offline, session = found[0]
     # The COMMIT of a transaction around the whole run comes when env.py is left.
     return replace(offline, closing=session.listener.take())
+
+
+def _offline_url(project: Project, backend: Backend) -> str:
+    """Return a URL of the dialect that env.py works with: it may say mysql of a MariaDB server.
+
+    What revisions write for one dialect alone (``mysql_length``) is not heard by another.
+    """
+    from sqlalchemy import make_url
+
+    url = make_url(backend.offline_url)
+    driver = project.environment.drivers.get(url.get_backend_name(), "")
+    return str(url.set(drivername=driver)) if "+" in driver else backend.offline_url
 
 
 def _leading_nowhere(backend: Backend, name: str | None) -> str:
@@ -253,9 +262,10 @@ def _replay(
     from topchef_schema.bridge.session import StepFailed
 
     # Without this paramstyle a "%" would come out doubled.
-    dialect: Any = make_url(named(backend_name).offline_url).get_dialect()
+    backend = named(backend_name)
+    dialect: Any = make_url(_offline_url(project, backend)).get_dialect()
     dialect = dialect(paramstyle="named")
-    named(backend_name).inform(dialect)
+    backend.inform(dialect)
 
     def body(session: Session, target: Target) -> dict[str, tuple[Statement, ...]]:
         there = project.revisions.applied_at(session.heads())
