@@ -24,7 +24,6 @@ from topchef_schema.model import (
     HistoryStatus,
     Outcome,
     Plan,
-    Snapshot,
     Statement,
     Step,
     short,
@@ -78,7 +77,7 @@ class _Run:
         """Read where the database is, now that the lock is held, and take the steps."""
         packaged = self.project.packaged
         seen = observe.within(session, target, history=packaged, schema=packaged)
-        refuse_foreign(self.project, seen)
+        observe.refuse_foreign(self.project, seen)
         before = seen.heads
         steps = self.plan(before)
         self.whole_run = session.whole_run
@@ -251,11 +250,10 @@ def migrate(
         run = runs[-1] if runs else None
         if run is None or run.failed is None:
             raise
-        torn = run.torn
-        now = observe.databases(project)[len(runs) - 1].heads if torn else ()
-        failure = run.error(run.failed, now)
-        if len(seen) > 1 or torn:
-            failure.hint = f"{_places_now(project)}; {failure.hint}"
+        now = _looked_again(project) if len(seen) > 1 or run.torn else ()
+        failure = run.error(run.failed, now[len(runs) - 1].heads if now else ())
+        if now:
+            failure.hint = f"{_where(now)}; {failure.hint}"
         raise failure from run.failed.cause
     _require_committed(project, runs, applied)
     return applied
@@ -267,12 +265,13 @@ def _require_committed(project: Project, runs: Sequence[_Run], applied: Sequence
 
     if not any(run.external for run in runs):
         return
-    if [each.heads for each in observe.databases(project)] != [each.heads for each in applied]:
+    now = observe.databases(project)
+    if [each.heads for each in now] != [each.heads for each in applied]:
         raise MigrationError(
             "env.py began a transaction and did not commit it",
             where=shown_path(project.revisions.directory.env_py_location),
             hint="let it commit at the end, with connection.begin() or connection.commit(): plain "
-            f"alembic loses the work, too; {_places_now(project)}",
+            f"alembic loses the work, too; {_where(now)}",
         )
 
 
@@ -284,7 +283,7 @@ def _looked_at(project: Project, *, purge: bool = False) -> tuple[Observed, ...]
     """
     seen = observe.databases(project, history=project.packaged, schema=project.packaged)
     for each in seen:
-        refuse_foreign(project, each)
+        observe.refuse_foreign(project, each)
         if not purge:
             project.revisions.require_known(each.heads)
     return seen
@@ -294,44 +293,35 @@ def _after_tail(project: Project, runs: Sequence[_Run], error: TopchefError) -> 
     """Explain what env.py raised after our work: its commit may have failed."""
     if not any(run.done for run in runs):
         return error
+    places = _where(_looked_again(project))
     if isinstance(error, LockedError | HistoryError):
         # At a further database of the same run.
-        error.hint = f"{_places_now(project)}; {error.hint}"
+        error.hint = f"{places}; {error.hint}"
         return error
     return MigrationError(
         f"env.py failed after the steps were taken: {error.message}",
         where=error.where,
-        hint=f"{_places_now(project)}; run the same command again",
+        hint=f"{places}; run the same command again",
     )
 
 
-def _places_now(project: Project) -> str:
-    """Say at which revisions the databases are."""
+def _looked_again(project: Project) -> tuple[Observed, ...]:
+    """Look where the databases are after a failure; none where that fails, too."""
     try:
-        seen = observe.databases(project)
+        return observe.databases(project)
     except TopchefError as error:
-        return f"where the database is now cannot be read: {error.message}"
+        log.warning("where the database is now cannot be read: %s", error.message)
+        return ()
+
+
+def _where(seen: Sequence[Observed]) -> str:
+    if not seen:
+        return "see first where the database is: topchef-db status"
     names = ["the database"] if len(seen) == 1 else [each.label for each in seen]
     return "; ".join(
         f"{name} is now at {', '.join(each.heads) or 'base'}"
         for name, each in zip(names, seen, strict=True)
     )
-
-
-def refuse_foreign(project: Project, seen: Observed) -> None:
-    """Raise `HistoryError` where the packaged project would change somebody else's database."""
-    if not project.packaged:
-        return
-    tables = any(key.startswith("table ") for key in (seen.snapshot or Snapshot({})).objects)
-    # Where the first revision failed half-way, the history alone tells whose tables they are.
-    empty = not tables or bool(seen.history)
-    ours = all(map(project.revisions.known, seen.heads)) if seen.heads else empty
-    if not ours:
-        raise HistoryError(
-            "no alembic.ini here, and this database is not TopChef's",
-            where=seen.label,
-            hint="run topchef-db in the folder of your project, or name its file with -c",
-        )
 
 
 def stamp(

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from topchef_schema.errors import HistoryError
 from topchef_schema.model import OWN_TABLES, HistoryEntry, Snapshot
 from topchef_schema.project import Project
 from topchef_schema.stages import ledger
@@ -77,6 +78,22 @@ def within(
         snapshot=schema_of(session, target, exclude) if schema else None,
         name=target.name,
     )
+
+
+def refuse_foreign(project: Project, seen: Observed) -> None:
+    """Raise `HistoryError` where the packaged project would change somebody else's database."""
+    if not project.packaged:
+        return
+    tables = any(key.startswith("table ") for key in (seen.snapshot or Snapshot({})).objects)
+    # Where the first revision failed half-way, the history alone tells whose tables they are.
+    empty = not tables or bool(seen.history)
+    ours = all(map(project.revisions.known, seen.heads)) if seen.heads else empty
+    if not ours:
+        raise HistoryError(
+            "no alembic.ini here, and this database is not TopChef's",
+            where=seen.label,
+            hint="run topchef-db in the folder of your project, or name its file with -c",
+        )
 
 
 def schema_of(session: Session, target: Target, exclude: Collection[str] = ()) -> Snapshot:
