@@ -310,6 +310,24 @@ def test_script_is_written_in_the_dialect_that_env_py_works_with(
         assert "(word(20))" in script_of(shop, text(server))
 
 
+@pytest.mark.backends("mariadb")
+def test_dialect_called_mysql_writes_what_mariadb_understands(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    """The two have other words for the end of a CHECK constraint."""
+    made = 'op.create_table("words", sa.Column("n", sa.Integer), sa.CheckConstraint("n > 1", "c"))'
+    shop = project(
+        versions={
+            "a1.py": revision("a1", made),
+            "b2.py": revision("b2", 'op.drop_constraint("c", "words", type_="check")', down="a1"),
+        },
+        settings="drivers = mariadb = mysql+pymysql",
+    )
+    run(script_of(shop, text(server)), scratch)
+    execute(scratch, "INSERT INTO words VALUES (0)")  # against the constraint that is gone
+    assert query(scratch, "SELECT n FROM words") == [(0,)]
+
+
 HOSTILE = (
     "quotes ' \" % */ -- end\nDROP TABLE victims; --\r\nDROP TABLE victims;\x1b[2J \u2028x \u202e"
 )

@@ -139,7 +139,8 @@ class MariaDB:
         return mysql_throwaway.start(MAKERS, self.with_driver)
 
     def inform(self, dialect: Dialect) -> None:
-        """Do nothing: the dialect knows what it needs."""
+        """Say that it is MariaDB: a dialect called mysql would learn it by connecting."""
+        dialect._set_mariadb(is_mariadb=True, server_version_info=())  # type: ignore[attr-defined]
 
     def preamble(self) -> str:
         """Return the character set of the script; its client stops at an error by itself."""
