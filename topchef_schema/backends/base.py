@@ -84,6 +84,32 @@ class Server(Protocol):
         """Drop what was made; stop a throwaway server and remove its directory."""
 
 
+class CommitRules(Protocol):
+    """What commits on one database, and how one learns afterwards whether it was done."""
+
+    @property
+    def one_writer(self) -> bool:
+        """Whether a connection that has written keeps all others from writing."""
+
+    def commits_alone(self, sql: str) -> bool:
+        """Whether *sql* ends the transaction it is sent in."""
+
+    def needs_autocommit(self, sql: str) -> bool:
+        """Whether *sql* cannot be, or does nothing, in a transaction."""
+
+    def before(self, connection: Connection, sql: str) -> str | None:
+        """Return a digest of what the catalog says of the object that *sql* is to change."""
+
+    def begin(self, connection: Connection) -> None:
+        """Open a transaction, if none is open and the driver would not open one for DDL."""
+
+    def took_effect(self, connection: Connection, sql: str, before: str | None) -> bool | None:
+        """Say whether an interrupted statement was done; None where nobody can know.
+
+        *before* is what `before` had returned.
+        """
+
+
 class Backend(Protocol):
     """A database the toolkit works on."""
 
@@ -104,6 +130,10 @@ class Backend(Protocol):
 
     made_by_connecting: bool
     """Whether connecting to a database that is not there makes it: a file is, a server's is not."""
+
+    @property
+    def commit_rules(self) -> CommitRules | None:
+        """What commits there; None for an offline-only backend."""
 
     online: bool
     """Whether it can be connected to; an offline-only backend can only render SQL."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from topchef_schema.errors import HistoryError
-from topchef_schema.model import OWN_TABLES, HistoryEntry, Snapshot
+from topchef_schema.model import OWN_TABLES, HistoryEntry, JournalEntry, Snapshot
 from topchef_schema.project import Project
-from topchef_schema.stages import ledger
+from topchef_schema.stages import journal, ledger
 from topchef_schema.stages.entry import Entry, Target, database_url, require_database
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ class Observed:
     """A database as it stands. *present* is False where there is none yet (a SQLite file).
 
     *name* is the one it has in the setting ``databases``, None in all other projects.
+    *interrupted* is what a run that was stopped in the middle of a revision has left.
     """
 
     label: str
@@ -30,6 +31,7 @@ class Observed:
     snapshot: Snapshot | None = None
     present: bool = True
     name: str | None = None
+    interrupted: tuple[JournalEntry, ...] = ()
 
     @property
     def database(self) -> str:
@@ -77,6 +79,7 @@ def within(
         history=ledger.read(session.connection, target.version_table_schema) if history else (),
         snapshot=schema_of(session, target, exclude) if schema else None,
         name=target.name,
+        interrupted=journal.read(session.connection, target.version_table_schema),
     )
 
 

@@ -1,0 +1,103 @@
+"""Goes on where an interrupted run stopped, or says what only a person can know."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from topchef_schema.errors import InDoubtError
+from topchef_schema.model import Direction, JournalEntry, Plan, in_flight
+
+if TYPE_CHECKING:
+    from topchef_schema.bridge.session import Session
+    from topchef_schema.stages.entry import Target
+
+log = logging.getLogger(__name__)
+
+
+def require_continued(left: Sequence[JournalEntry], plan: Plan, target: Target) -> None:
+    """Raise `InDoubtError` unless *plan* begins with the revision that *left* tells of."""
+    first = next(iter(plan), None)
+    revision, direction = left[0].revision, left[0].direction
+    if first is None or (first.revision.id, first.direction) != (revision, direction):
+        raise InDoubtError(
+            f"an earlier run stopped in the middle of revision {revision}, on the way {direction}",
+            where=target.label,
+            hint=f"let it be finished first: {_continue(direction)}; or see what it left: "
+            "topchef-db repair",
+        )
+
+
+def _continue(direction: Direction) -> str:
+    return "topchef-db upgrade" if direction is Direction.UP else "topchef-db downgrade -1"
+
+
+def settled(left: Sequence[JournalEntry], applied: set[str]) -> bool:
+    """Whether somebody else has moved the version table to where *left* was to lead."""
+    here = left[0].revision in applied
+    return here is (left[0].direction is Direction.UP)
+
+
+def done(
+    left: Sequence[JournalEntry], session: Session, target: Target, *, in_doubt: bool | None = None
+) -> tuple[JournalEntry, ...]:
+    """Return the statements that were done; the catalog tells of the one that was in flight.
+
+    Where it does not, *in_doubt* is what a person says: whether that one was done. Raises
+    `InDoubtError` where nobody has said.
+    """
+    open_ = in_flight(left)
+    if open_ is None:
+        return tuple(left)
+    rules = target.backend.commit_rules
+    assert rules is not None
+    happened = rules.took_effect(session.connection, open_.sql, open_.before)
+    session.commit()
+    if happened is None:
+        happened = in_doubt
+    if happened is None:
+        raise InDoubtError(
+            f"revision {open_.revision} was interrupted in a statement of which the catalog does "
+            f"not tell whether it was done: {open_.sql}",
+            where=target.label,
+            hint="look whether it was, and say so: topchef-db repair --resume --statement done "
+            "(or not-done)",
+        )
+    word = "was done" if happened else "was not done"
+    log.info("the statement that was interrupted %s: %s", word, " ".join(open_.sql.split()))
+    return tuple(left) if happened else tuple(left[:-1])
+
+
+def explained(reason: str, revision: str, where: str) -> InDoubtError:
+    """Say that the revision does not do again what it had done."""
+    return InDoubtError(
+        f"revision {revision} was interrupted, and does not go on as it began: {reason}; nothing "
+        "of that was sent",
+        where=where,
+        hint="topchef-db repair shows what was done; finish the rest, or undo it, by hand and say "
+        "so: topchef-db repair --mark-applied, or --mark-reverted",
+    )
+
+
+def _said(direction: Direction) -> str:
+    return "applied" if direction is Direction.UP else "taken back"
+
+
+def tell(left: Sequence[JournalEntry], *, by_hand: bool) -> None:
+    """Log that an interrupted revision is gone on with, or was settled by somebody else."""
+    revision, direction = left[0].revision, left[0].direction
+    if by_hand:
+        log.warning(
+            "revision %s, in the middle of which an earlier run stopped, has been %s by somebody "
+            "else since: its journal is removed",
+            revision,
+            _said(direction),
+        )
+    else:
+        log.warning(
+            "going on with revision %s, in the middle of which an earlier run stopped: %s of its "
+            "statements are done",
+            revision,
+            len(left),
+        )
