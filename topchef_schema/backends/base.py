@@ -84,6 +84,16 @@ class Server(Protocol):
         """Drop what was made; stop a throwaway server and remove its directory."""
 
 
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """An object that is in no revision: its name, what it is, and what to do about it."""
+
+    rule: str
+    object: str
+    message: str
+    remedy: str
+
+
 class CommitRules(Protocol):
     """What commits on one database, and how one learns afterwards whether it was done."""
 
@@ -106,8 +116,14 @@ class CommitRules(Protocol):
     def took_effect(self, connection: Connection, sql: str, before: str | None) -> bool | None:
         """Say whether an interrupted statement was done; None where nobody can know.
 
-        *before* is what `before` had returned.
+        *before* is what `before` had returned. Only reads.
         """
+
+    def clear_away(self, connection: Connection, sql: str) -> None:
+        """Remove what a statement left that did not take effect, so that it can be sent again."""
+
+    def leftovers(self, connection: Connection) -> tuple[Leftover, ...]:
+        """Return what interrupted statements of any tool left in the schema. Only reads."""
 
 
 class Backend(Protocol):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import undisturbed
+from topchef_schema.backends.base import Leftover, undisturbed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -75,6 +75,13 @@ class MySQLCommits:
         A statement that leaves no trace there (TRUNCATE, OPTIMIZE) may be sent again.
         """
         return None if before is None else self.before(connection, sql) != before
+
+    def clear_away(self, connection: Connection, sql: str) -> None:
+        """Do nothing: a statement is done as a whole or not at all."""
+
+    def leftovers(self, connection: Connection) -> tuple[Leftover, ...]:
+        """Return none: what the server left of a copy is no object of the schema."""
+        return ()
 
 
 def table_of(sql: str) -> str | None:

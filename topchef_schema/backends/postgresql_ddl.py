@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from topchef_schema.backends.base import Leftover
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -36,6 +38,17 @@ SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = pg_catalog.to_regclass(:name)
 """
+_INVALID = """
+SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname !~ '^pg_'
+AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid
+)
+ORDER BY 1
+"""
 
 
 @dataclass(frozen=True)
@@ -63,20 +76,41 @@ class PostgreSQLCommits:
         """Do nothing: the driver has opened one."""
 
     def took_effect(self, connection: Connection, sql: str, before: str | None) -> bool | None:
-        """Whether the index is there and valid, or gone; of all else, whether the schema changed.
-
-        What is left of an index whose build was interrupted is dropped.
-        """
+        """Whether the index is valid, or gone; of all else, whether the schema changed."""
         index = _INDEX.match(sql)
         if index is None:
             return None if before is None else self.before(connection, sql) != before
-        name = _qualified(connection, index["name"], index["table"])
-        valid = _asked(connection, _VALID, name)
-        if index["verb"].lower() == "drop":
-            return valid is None
-        if valid is False:
+        valid = _asked(connection, _VALID, _of(connection, index))
+        return valid is None if index["verb"].lower() == "drop" else bool(valid)
+
+    def clear_away(self, connection: Connection, sql: str) -> None:
+        """Drop what is left of an index whose build was interrupted."""
+        index = _INDEX.match(sql)
+        if index is None or index["verb"].lower() == "drop":
+            return
+        name = _of(connection, index)
+        if _asked(connection, _VALID, name) is False:
             connection.exec_driver_sql(f"DROP INDEX {name.replace('%', '%%')}")
-        return bool(valid)
+
+    def leftovers(self, connection: Connection) -> tuple[Leftover, ...]:
+        """Return the INVALID indexes that nobody is building now."""
+        from sqlalchemy import text
+
+        names = connection.execute(text(_INVALID)).scalars()
+        return tuple(
+            Leftover(
+                "invalid-index",
+                name,
+                f"the index {name} is INVALID: its build was interrupted or failed; it is kept up "
+                "with every write, and never used",
+                f"DROP INDEX CONCURRENTLY {name}",
+            )
+            for name in names
+        )
+
+
+def _of(connection: Connection, index: re.Match[str]) -> str:
+    return _qualified(connection, index["name"], index["table"])
 
 
 def _qualified(connection: Connection, name: str, table: str | None) -> str:

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from topchef_schema.backends.base import Leftover
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -19,6 +21,8 @@ _OUTSIDE = re.compile(
     r"(foreign_keys|journal_mode|synchronous|temp_store|page_size|auto_vacuum|encoding)\s*[=(])",
     re.IGNORECASE,
 )
+_COPY = "_alembic_tmp_"
+"""How Alembic's batch operations call the table that takes the place of another."""
 
 
 @dataclass(frozen=True)
@@ -46,3 +50,29 @@ class SQLiteCommits:
     def took_effect(self, connection: Connection, sql: str, before: str | None) -> bool | None:
         """Return None: what was done has an entry, and what has none was not."""
         return None
+
+    def clear_away(self, connection: Connection, sql: str) -> None:
+        """Do nothing: the whole transaction was undone."""
+
+    def leftovers(self, connection: Connection) -> tuple[Leftover, ...]:
+        """Return the tables that a batch operation of plain Alembic was copying into."""
+        names = connection.exec_driver_sql(
+            "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+        ).scalars()
+        tables = list(names)
+        return tuple(
+            _of_a_copy(each, original=each.removeprefix(_COPY) in tables)
+            for each in tables
+            if each.startswith(_COPY)
+        )
+
+
+def _of_a_copy(name: str, *, original: bool) -> Leftover:
+    table = name.removeprefix(_COPY)
+    if original:
+        state, remedy = "is still there: the copy may be without its rows", f'DROP TABLE "{name}"'
+    else:
+        state = "is gone: its rows are in the copy alone"
+        remedy = f'ALTER TABLE "{name}" RENAME TO "{table}"'
+    message = f"the table {name} is a copy that was not finished; {table} {state}"
+    return Leftover("unfinished-copy", name, message, remedy)

@@ -42,7 +42,10 @@ def status(project: Project, *, check: bool = False) -> Report:
     return Report(
         "status",
         target=labels(seen),
-        findings=tuple(_finding(*each) for each in both if each[1]) if check else (),
+        findings=(
+            *(_interrupted(each) for each in seen if each.interrupted),
+            *(_finding(*each) for each in both if each[1] and check),
+        ),
         data={"current": [], "heads": list(project.revisions.heads), **together(seen, facts)},
         tables=tuple(_table(*each, several=len(seen) > 1) for each in both),
         summary="\n".join(_summary(*each) for each in both),
@@ -56,6 +59,19 @@ def _finding(seen: Observed, pending: tuple[Revision, ...]) -> Finding:
         message=f"{len(pending)} pending: {', '.join(each.id for each in pending)}",
         help="topchef-db upgrade",
         backend=seen.backend,
+        object=seen.name,
+    )
+
+
+def _interrupted(seen: Observed) -> Finding:
+    left = seen.interrupted[0]
+    return Finding(
+        rule="interrupted-revision",
+        severity=Severity.WARNING,
+        message=f"revision {left.revision} was interrupted on the way {left.direction}",
+        help="topchef-db repair shows what was done of it; the next run goes on with it",
+        backend=seen.backend,
+        revision=left.revision,
         object=seen.name,
     )
 

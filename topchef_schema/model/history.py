@@ -51,7 +51,7 @@ class HistoryEntry:
     @property
     def takes_away(self) -> bool:
         """Whether the database has the revision no more after this."""
-        stamped = self.status is HistoryStatus.STAMPED
+        by_hand = self.status in {HistoryStatus.STAMPED, HistoryStatus.REPAIRED}
         return self.status is HistoryStatus.REVERTED or (
-            stamped and self.direction is Direction.DOWN
+            by_hand and self.direction is Direction.DOWN
         )

@@ -22,7 +22,7 @@ from topchef_schema.project import Project
 from topchef_schema.stages import baseline, failed_run, journal, observe
 from topchef_schema.stages.entry import Entry, Target, look_first
 from topchef_schema.stages.ledger import drop, read
-from topchef_schema.stages.run import Applied, Run
+from topchef_schema.stages.run import Applied, Repair, Run
 
 if TYPE_CHECKING:
     from topchef_schema.bridge.session import Session
@@ -40,10 +40,12 @@ def migrate(
     *,
     lock_timeout: float = LOCK_TIMEOUT,
     history: bool = True,
+    repair: Repair | None = None,
 ) -> tuple[Applied, ...]:
     """Take the steps that *plan* finds from the heads of each database that env.py comes to.
 
-    Where nothing is to do, no lock is taken and nothing is written. Raises `MigrationError` or
+    Where nothing is to do, no lock is taken and nothing is written. With *repair* only the step
+    that an interrupted run left is finished. Raises `MigrationError` or
     `PartialError` for a step that failed, `LockedError`, `HistoryError`, `UnreachableError`.
     """
     seen = _looked_at(project)
@@ -55,7 +57,7 @@ def migrate(
     runs: list[Run] = []
 
     def body(session: Session, target: Target) -> Applied:
-        runs.append(Run(project, plan, history))
+        runs.append(Run(project, plan, history, repair))
         return runs[-1].body(session, target)
 
     entry = Entry(project, lock_timeout=lock_timeout, announce=True)

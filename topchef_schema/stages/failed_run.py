@@ -37,7 +37,12 @@ def failure(run: Run, failed: StepFailed, now: tuple[str, ...]) -> MigrationErro
     if half:
         message += f"; of this revision, these statements took effect: {_listed(failed.sent)}"
     hint = "correct the revision or the data and run the same command again"
-    if partial:
+    if partial and run.history and not unrecorded:
+        hint += (
+            ": what took effect is not sent again; or finish it, or undo it, by hand and run: "
+            "topchef-db repair --mark-applied, or --mark-reverted"
+        )
+    elif partial:
         hint = (
             "undo these statements by hand, or do the rest by hand and run: "
             f"topchef-db stamp {failed.step.stamped_as}"

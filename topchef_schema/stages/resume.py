@@ -50,10 +50,7 @@ def done(
     open_ = in_flight(left)
     if open_ is None:
         return tuple(left)
-    rules = target.backend.commit_rules
-    assert rules is not None
-    happened = rules.took_effect(session.connection, open_.sql, open_.before)
-    session.commit()
+    happened = took_effect(open_, session, target)
     if happened is None:
         happened = in_doubt
     if happened is None:
@@ -66,7 +63,20 @@ def done(
         )
     word = "was done" if happened else "was not done"
     log.info("the statement that was interrupted %s: %s", word, " ".join(open_.sql.split()))
-    return tuple(left) if happened else tuple(left[:-1])
+    if happened:
+        return tuple(left)
+    assert target.backend.commit_rules is not None
+    target.backend.commit_rules.clear_away(session.connection, open_.sql)
+    session.commit()
+    return tuple(left[:-1])
+
+
+def took_effect(entry: JournalEntry, session: Session, target: Target) -> bool | None:
+    """Ask the catalog whether a statement that was in flight was done; None: it does not tell."""
+    assert target.backend.commit_rules is not None
+    happened = target.backend.commit_rules.took_effect(session.connection, entry.sql, entry.before)
+    session.settle()
+    return happened
 
 
 def explained(reason: str, revision: str, where: str) -> InDoubtError:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from topchef_schema.bridge.journaling import Journaling
     from topchef_schema.bridge.session import Session, StepFailed
+    from topchef_schema.stages.observe import Observed
 
 log = logging.getLogger(__name__)
 
@@ -47,19 +48,30 @@ class Applied:
     statements: tuple[Statement, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What a person decided of an interrupted step: whether the statement in flight was done."""
+
+    in_flight_done: bool | None = None
+    reason: str | None = None
+
+
 @dataclass
 class Run:
-    """The steps of one database; the first *kept* of *done* stay if the next one fails."""
+    """The steps of one database; the first *kept* of *done* stay if the next one fails.
+
+    With *repair* nothing is done but the step that an interrupted run left.
+    """
 
     project: Project
     plan: Callable[[tuple[str, ...]], Plan]
     history: bool
+    repair: Repair | None = None
     done: list[Step] = field(default_factory=list)
     kept: int = 0
     checks: list[Check] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
     done_before: tuple[JournalEntry, ...] = ()
-    in_doubt: bool | None = None
     failed: StepFailed | None = None
     whole_run: bool = False
     external: bool = False
@@ -71,7 +83,7 @@ class Run:
         seen = observe.within(session, target, history=packaged, schema=packaged)
         observe.refuse_foreign(self.project, seen)
         before = seen.heads
-        steps = self.plan(before)
+        steps = self.plan(before) if self.repair is None else self._interrupted(seen)
         self.whole_run = session.whole_run
         self.external = session.external
         self.transactional = target.backend.transactional_ddl and not session.autocommit
@@ -90,6 +102,14 @@ class Run:
             tuple(self.statements),
         )
 
+    def _interrupted(self, seen: Observed) -> Plan:
+        if not seen.interrupted:
+            return Plan((), seen.heads)
+        left = seen.interrupted[0]
+        self.project.revisions.require_known((left.revision,))
+        step = Step(self.project.revisions.one(left.revision), left.direction)
+        return Plan((step,), seen.heads)
+
     def _left(self, session: Session, target: Target, steps: Plan) -> tuple[JournalEntry, ...]:
         """Return what an interrupted run has done of the first of *steps*."""
         left = journal.read(session.connection, target.version_table_schema)
@@ -102,7 +122,9 @@ class Run:
             session.commit()
             return ()
         resume.require_continued(left, steps, target)
-        return resume.done(left, session, target, in_doubt=self.in_doubt)
+        return resume.done(
+            left, session, target, in_doubt=self.repair.in_flight_done if self.repair else None
+        )
 
     def _journaling(
         self, step: Step, session: Session, target: Target, ledger: Ledger | None
@@ -120,17 +142,10 @@ class Run:
     def _take(self, step: Step, session: Session, target: Target, ledger: Ledger | None) -> None:
         from topchef_schema.bridge.session import StepFailed
 
-        status = HistoryStatus.APPLIED if step.direction is Direction.UP else HistoryStatus.REVERTED
-
-        def record(connection: Connection, seconds: float) -> None:
-            if ledger is not None:
-                ledger.write(
-                    connection, step.revision, status, direction=step.direction, seconds=seconds
-                )
-
         started = time.perf_counter()
         journaling = self._journaling(step, session, target, ledger)
         try:
+            record = self._record(step, ledger)
             self.statements += session.step(step, record=record, journaling=journaling)
         except StepFailed as failed:
             if journaling.refused is not None:
@@ -156,6 +171,26 @@ class Run:
                 seconds=time.perf_counter() - started,
             )
         )
+
+    def _record(self, step: Step, ledger: Ledger | None) -> Callable[[Connection, float], None]:
+        """Return what writes down that *step* was taken."""
+        status = HistoryStatus.APPLIED if step.direction is Direction.UP else HistoryStatus.REVERTED
+        if self.repair is not None:
+            status = HistoryStatus.REPAIRED
+        reason = self.repair.reason if self.repair is not None else None
+
+        def record(connection: Connection, seconds: float) -> None:
+            if ledger is not None:
+                ledger.write(
+                    connection,
+                    step.revision,
+                    status,
+                    direction=step.direction,
+                    seconds=seconds,
+                    reason=reason,
+                )
+
+        return record
 
     def ledger(self, session: Session, target: Target) -> Ledger | None:
         """Open the history, and make the tables it needs; None where none is wanted."""
