@@ -37,6 +37,11 @@ _TRUNCATE = re.compile(_COMMENT + r"truncate\s+(?!table\b)" + _NAME, re.IGNORECA
 _INDEX = re.compile(
     _COMMENT + r"(?:create|drop)\s+[\w\s]*\bindex\b.*?\bon\s+" + _NAME, re.IGNORECASE | re.DOTALL
 )
+_OF_THE_SERVER = re.compile(
+    _COMMENT + r"(create|alter|drop|rename)\s+(or\s+replace\s+)?(user|role|server|database|schema|"
+    r"tablespace|logfile|undo|resource)\b|install\b|uninstall\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 NO_SUCH_TABLE = 1146
 
@@ -56,11 +61,13 @@ class MySQLCommits:
         """Whether *sql* ends a transaction that was opened for it."""
         return self.commits_alone(sql)
 
-    def before(self, connection: Connection, sql: str) -> str:
+    def before(self, connection: Connection, sql: str) -> str | None:
         """Return the sha256 of what the catalog says of the table that *sql* changes.
 
-        Where that is no table, of the whole schema.
+        Where that is no table, of the whole schema; None where it is no part of one.
         """
+        if _OF_THE_SERVER.match(sql):
+            return None
         table = table_of(sql)
         with undisturbed(connection):
             said = _shown(connection, table) if table else self.snapshot(connection).fingerprint

@@ -21,6 +21,9 @@ _OUTSIDE = re.compile(
     r"alter\s+(system|database|type\b.*\badd\s+value)|(create|alter|drop)\s+subscription)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_OF_THE_SERVER = re.compile(
+    r"\s*(create|alter|drop)\s+(database|tablespace|subscription)\b", re.IGNORECASE
+)
 _PART = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _INDEX = re.compile(
     r"\s*(?P<verb>create|drop)\s+(?:unique\s+)?index\s+concurrently\s+"
@@ -67,8 +70,11 @@ class PostgreSQLCommits:
         return bool(_OUTSIDE.search(sql))
 
     def before(self, connection: Connection, sql: str) -> str | None:
-        """Return the sha256 of the schema; of an index its name tells enough."""
-        if _INDEX.match(sql):
+        """Return the sha256 of the schema; None for what is no part of it.
+
+        Of an index its name tells enough.
+        """
+        if _INDEX.match(sql) or _OF_THE_SERVER.match(sql):
             return None
         return hashlib.sha256(self.snapshot(connection).fingerprint.encode()).hexdigest()
 

@@ -177,6 +177,7 @@ class Journaling:
             self._of_the_session(connection, sql)
         elif self._was_done(sql, fingerprint(sql, values), context):
             self._skips = True
+            self.listener.forget()
         else:
             self._about_to_send(connection, sql, fingerprint(sql, values))
 

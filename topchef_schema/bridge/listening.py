@@ -101,6 +101,12 @@ class Listener:
             )
         )
 
+    def forget(self) -> None:
+        """Take back the statement that was heard last: it is not sent."""
+        if self._heard:
+            del self.statements[-self._heard :]
+            self._heard = 0
+
     def _before_execute(
         self, connection: Connection, element: Any, multiparams: Any, params: Any, options: Any
     ) -> None:

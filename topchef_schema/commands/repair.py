@@ -137,17 +137,11 @@ def _findings(found: Interrupted) -> list[Finding]:
     return [interrupted, *findings]
 
 
-_STATES: dict[bool | None, str] = {
-    True: "in flight; it was done",
-    False: "in flight; it was not done",
-    None: "in flight",
-}
-
-
 def _rows(found: Interrupted) -> list[tuple[str, str]]:
     rows = [("done", each.sql) for each in found.done]
     if found.in_flight is not None:
-        rows.append((_STATES[found.happened], found.in_flight.sql))
+        state = "in flight" if found.undecided else "in flight, not done"
+        rows.append((state, found.in_flight.sql))
     rows += [("not done", each.sql) for each in found.to_do]
     if found.why_unknown is not None:
         rows.append(("not done", f"what follows cannot be told: {found.why_unknown}"))
@@ -169,7 +163,7 @@ def _data(found: Interrupted) -> dict[str, Any]:
         "run_id": first.run_id,
         "done": [each.sql for each in found.done],
         "in_flight": None if found.in_flight is None else found.in_flight.sql,
-        "in_flight_done": found.happened,
+        "undecided": found.undecided,
         "not_done": [each.sql for each in found.to_do],
     }
 

@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 class Interrupted:
     """What is left of an interrupted step in one database, and beside it.
 
-    *happened* says of the statement *in_flight* whether it was done; None where only a person can
-    know. *to_do* are the statements that were not sent, as far as the revision tells without a
-    database; *why_unknown* says why it does not.
+    *undecided* says that only a person can know whether the statement *in_flight* was done; else it
+    was not, and one that was is among *done*. *to_do* are the statements that were not sent, as
+    far as the revision tells without a database; *why_unknown* says why it does not.
     """
 
     label: str
     backend: str
     done: tuple[JournalEntry, ...]
     in_flight: JournalEntry | None
-    happened: bool | None
     leftovers: tuple[Leftover, ...]
+    undecided: bool = False
     to_do: tuple[Statement, ...] = ()
     why_unknown: str | None = None
 
@@ -47,11 +47,6 @@ class Interrupted:
     def first(self) -> JournalEntry | None:
         """The first statement of the step; None where no step was interrupted."""
         return self.done[0] if self.done else self.in_flight
-
-    @property
-    def undecided(self) -> bool:
-        """Whether only a person can know if the statement in flight was done."""
-        return self.in_flight is not None and self.happened is None
 
 
 def show(project: Project) -> tuple[Interrupted, ...]:
@@ -62,14 +57,15 @@ def show(project: Project) -> tuple[Interrupted, ...]:
         if entries and resume.settled(entries, project.revisions.applied_at(session.heads())):
             entries = ()
         open_ = in_flight(entries)
+        happened = resume.took_effect(open_, session, target) if open_ else None
         rules = target.backend.commit_rules
         assert rules is not None
         return Interrupted(
             target.label,
             target.backend.name,
-            done=entries if open_ is None else entries[:-1],
-            in_flight=open_,
-            happened=resume.took_effect(open_, session, target) if open_ else None,
+            done=entries if open_ is None or happened else entries[:-1],
+            in_flight=None if happened else open_,
+            undecided=open_ is not None and happened is None,
             leftovers=rules.leftovers(session.connection),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from topchef_schema.errors import InDoubtError
@@ -16,21 +17,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def require_continued(left: Sequence[JournalEntry], plan: Plan, target: Target) -> None:
-    """Raise `InDoubtError` unless *plan* begins with the revision that *left* tells of."""
-    first = next(iter(plan), None)
+def continued(left: Sequence[JournalEntry], plan: Plan, target: Target) -> Plan:
+    """Return *plan* with the step that *left* tells of as its first.
+
+    It had begun, so all that it stands on is there. Raises `InDoubtError` where it is not among
+    the steps.
+    """
     revision, direction = left[0].revision, left[0].direction
-    if first is None or (first.revision.id, first.direction) != (revision, direction):
+    begun = [each for each in plan if (each.revision.id, each.direction) == (revision, direction)]
+    if not begun:
         raise InDoubtError(
             f"an earlier run stopped in the middle of revision {revision}, on the way {direction}",
             where=target.label,
             hint=f"let it be finished first: {_continue(direction)}; or see what it left: "
             "topchef-db repair",
         )
+    return replace(plan, steps=(*begun, *(each for each in plan if each not in begun)))
 
 
 def _continue(direction: Direction) -> str:
-    return "topchef-db upgrade" if direction is Direction.UP else "topchef-db downgrade -1"
+    again = "upgrade" if direction is Direction.UP else "downgrade -1"
+    return f"topchef-db {again}, or topchef-db repair --resume"
 
 
 def settled(left: Sequence[JournalEntry], applied: set[str]) -> bool:

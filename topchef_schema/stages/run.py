@@ -87,7 +87,7 @@ class Run:
         self.whole_run = session.whole_run
         self.external = session.external
         self.transactional = target.backend.transactional_ddl and not session.autocommit
-        self.done_before = self._left(session, target, steps)
+        steps = self._continued(session, target, steps)
         ledger = self.ledger(session, target) if steps.steps else None
         for position, step in enumerate(steps, 1):
             log.info("%s/%s %s", position, len(steps), step)
@@ -110,21 +110,21 @@ class Run:
         step = Step(self.project.revisions.one(left.revision), left.direction)
         return Plan((step,), seen.heads)
 
-    def _left(self, session: Session, target: Target, steps: Plan) -> tuple[JournalEntry, ...]:
-        """Return what an interrupted run has done of the first of *steps*."""
+    def _continued(self, session: Session, target: Target, steps: Plan) -> Plan:
+        """Return *steps*, that which an interrupted run had begun first, and note what it did."""
         left = journal.read(session.connection, target.version_table_schema)
         if not left:
-            return ()
+            return steps
         by_hand = resume.settled(left, self.project.revisions.applied_at(session.heads()))
         resume.tell(left, by_hand=by_hand)
         if by_hand:
             journal.clear(session.connection, target.version_table_schema, left[0].revision)
             session.commit()
-            return ()
-        resume.require_continued(left, steps, target)
-        return resume.done(
-            left, session, target, in_doubt=self.repair.in_flight_done if self.repair else None
-        )
+            return steps
+        steps = resume.continued(left, steps, target)
+        in_doubt = self.repair.in_flight_done if self.repair else None
+        self.done_before = resume.done(left, session, target, in_doubt=in_doubt)
+        return steps
 
     def _journaling(
         self, step: Step, session: Session, target: Target, ledger: Ledger | None
