@@ -33,7 +33,8 @@ class End:
 
 def end(shop: Whole, database: ScratchDatabase) -> End:
     project = shop.on(database)
-    names = sorted(tables(database) - {"alembic_version", "topchef_history", JOURNAL_TABLE})
+    there = tables(database)
+    names = sorted(there - {"alembic_version", "topchef_history", JOURNAL_TABLE})
     events = history(project).data["events"]
     return End(
         snapshot(project).data["objects"],
@@ -42,7 +43,7 @@ def end(shop: Whole, database: ScratchDatabase) -> End:
             name: sorted(tuple(row) for row in query(database, f"SELECT * FROM {name}"))
             for name in names
         },
-        len(query(database, f"SELECT * FROM {JOURNAL_TABLE}")),
+        len(query(database, f"SELECT * FROM {JOURNAL_TABLE}")) if JOURNAL_TABLE in there else 0,
         [(each["revision"], each["status"]) for each in events],
     )
 

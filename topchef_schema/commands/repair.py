@@ -193,5 +193,4 @@ COMMAND = options.command(
     topchef-db repair --resume --reason "the index was there"
     topchef-db repair --mark-applied --reason "finished by hand, ticket 4711"
     """,
-    formats=("text", "json", "junit"),
 )(repair_command)
