@@ -2,72 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.whole_projects import MakeProject, Whole, query, tables, text
-from topchef_schema import history, snapshot
-from topchef_schema.model import JOURNAL_TABLE
+from tests.killing import WAYS, Runner, sweep
+from tests.whole_projects import MakeProject, revision
 
 if TYPE_CHECKING:
-    from topchef_schema.backends.base import ScratchDatabase, Server
+    from topchef_schema.backends.base import Backend, Server
 
 SAMPLE = 5
 
-
-@dataclass(frozen=True)
-class End:
-    """What a run leaves: schema, version rows, data, and which revisions the history has."""
-
-    schema: dict[str, str]
-    versions: list[tuple[object, ...]]
-    data: dict[str, list[tuple[object, ...]]]
-    journal: int
-    settled: list[tuple[str, str]]
-
-
-def end(shop: Whole, database: ScratchDatabase) -> End:
-    project = shop.on(database)
-    there = tables(database)
-    names = sorted(there - {"alembic_version", "topchef_history", JOURNAL_TABLE})
-    events = history(project).data["events"]
-    return End(
-        snapshot(project).data["objects"],
-        [tuple(row) for row in query(database, "SELECT version_num FROM alembic_version")],
-        {
-            name: sorted(tuple(row) for row in query(database, f"SELECT * FROM {name}"))
-            for name in names
-        },
-        len(query(database, f"SELECT * FROM {JOURNAL_TABLE}")) if JOURNAL_TABLE in there else 0,
-        [(each["revision"], each["status"]) for each in events],
-    )
-
-
-def run(shop: Whole, database: ScratchDatabase, *arguments: str, **environment: str) -> int:
-    done = shop.program(*arguments, "--url-env", "SHOP", SHOP=text(database), **environment)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode
-
-
-def moments(shop: Whole, server: Server, way: str, each: str) -> int:
-    """Count the statements of a whole run."""
-    database = server.create()
-    try:
-        if way == "down":
-            run(shop, database, "upgrade")
-        counted = shop.root / "counted"
-        run(shop, database, *WAYS[way], DIES="before 0", COUNTED=str(counted), EACH=each)
-        return int(counted.read_text())
-    finally:
-        server.drop(database)
-
-
-WAYS = {"up": ("upgrade",), "down": ("downgrade", "base", "--yes")}
+MADE_UP = revision(
+    "d4",
+    "import uuid\n"
+    'tokens = op.create_table("tokens", sa.Column("id", sa.Integer), '
+    'sa.Column("token", sa.String(36)))\n'
+    'op.bulk_insert(tokens, [{"id": n, "token": str(uuid.uuid4())} for n in range(2)])\n'
+    'op.create_index("ix_tokens", "tokens", ["token"])\n'
+    'op.create_table("last", sa.Column("id", sa.Integer))',
+    'op.drop_table("last")\nop.drop_table("tokens")',
+)
+UNDO = "DROP TABLE IF EXISTS last; DROP TABLE IF EXISTS tokens"
 
 
 @pytest.mark.parametrize("each", ["0", "1"])
@@ -75,38 +33,40 @@ WAYS = {"up": ("upgrade",), "down": ("downgrade", "base", "--yes")}
 def test_killed_at_a_statement(
     project: MakeProject,
     server: Server,
+    backend: Backend,
     way: str,
     each: str,
     rng: random.Random,
     *,
     exhaustive: bool,
 ) -> None:
-    shop = project("interrupted", env="dies")
-    os.environ["EACH"] = each
-    try:
-        whole = server.create()
-        try:
-            run(shop, whole, "upgrade")
-            if way == "down":
-                run(shop, whole, *WAYS[way])
-            expected = end(shop, whole)
-        finally:
-            server.drop(whole)
-        count = moments(shop, server, way, each)
-        every = [f"{moment} {at}" for moment in ("before", "after") for at in range(1, count + 1)]
-        kills = 0
-        chosen = every if exhaustive else rng.sample(every, SAMPLE)
-        for dies in chosen:
-            database = server.create()
-            try:
-                if way == "down":
-                    run(shop, database, "upgrade")
-                # A run may ask for its lock once more, or once less, than the one that counted.
-                kills += run(shop, database, *WAYS[way], DIES=dies) == -signal.SIGKILL
-                run(shop, database, *WAYS[way])
-                assert (dies, end(shop, database)) == (dies, expected)
-            finally:
-                server.drop(database)
-        assert kills > len(chosen) - 3
-    finally:
-        del os.environ["EACH"]
+    runner = Runner(project("interrupted", env="dies"), {"EACH": each})
+    size = None if exhaustive else SAMPLE
+    tally = sweep(
+        runner, server, way, lambda all_: all_ if size is None else rng.sample(all_, size)
+    )
+    print(f"{backend.name} {way}, one transaction each: {each}: {tally}")
+    assert tally.kills > (size or 50) - 3
+    assert tally.by_a_person == 0
+
+
+def test_values_that_are_made_up_in_each_run(
+    project: MakeProject,
+    server: Server,
+    backend: Backend,
+    rng: random.Random,
+    *,
+    exhaustive: bool,
+) -> None:
+    """Where such a row stays, only a person can say whether later statements depend on it."""
+    shop = project(env="dies", versions={"d4.py": MADE_UP})
+    shop.write("undo_d4.sql", UNDO)
+    runner = Runner(shop, {"EACH": "1"})
+    tally = sweep(
+        runner, server, "up", lambda all_: all_ if exhaustive else rng.sample(all_, SAMPLE)
+    )
+    print(f"{backend.name} up, made-up values: {tally}")
+    assert tally.kills
+    assert tally.in_ddl == 0
+    assert tally.by_a_person == 0 or not backend.transactional_ddl
+    assert all("with other values" in each for each in tally.reasons)

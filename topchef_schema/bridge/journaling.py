@@ -251,7 +251,9 @@ class Journaling:
             return None
         if self._skips:
             if not hasattr(cursor, "lastrowid"):
-                cursor.lastrowid = None
+                # PyMySQL's has it only once something was sent; psycopg's never has.
+                with suppress(AttributeError):
+                    cursor.lastrowid = None
             return True
         if not self._wraps or self._current is None:
             return None

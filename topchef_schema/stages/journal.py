@@ -74,9 +74,7 @@ class Journal:
 
     def remove(self, connection: Connection, positions: Collection[int]) -> None:
         """Remove the entries of statements that were not done after all."""
-        table = journal_table(self.schema)
-        chosen = (table.c.revision == self.revision) & table.c.position.in_(positions)
-        connection.execute(table.delete().where(chosen))
+        remove(connection, self.schema, self.revision, positions)
 
     def clear(self, connection: Connection) -> None:
         """Remove all entries of the revision: it is finished."""
@@ -97,6 +95,15 @@ def read(connection: Connection, schema: str | None) -> tuple[JournalEntry, ...]
     table = journal_table(schema)
     rows = connection.execute(sa.select(table).order_by(table.c.revision, table.c.position))
     return tuple(_entry(row._mapping) for row in rows)
+
+
+def remove(
+    connection: Connection, schema: str | None, revision: str, positions: Collection[int]
+) -> None:
+    """Remove the entries of *revision* at *positions*; the caller commits."""
+    table = journal_table(schema)
+    chosen = (table.c.revision == revision) & table.c.position.in_(positions)
+    connection.execute(table.delete().where(chosen))
 
 
 def clear(connection: Connection, schema: str | None, revision: str) -> None:

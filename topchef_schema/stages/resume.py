@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from topchef_schema.errors import InDoubtError
 from topchef_schema.model import Direction, JournalEntry, Plan, in_flight
+from topchef_schema.stages import journal
 
 if TYPE_CHECKING:
     from topchef_schema.bridge.session import Session
@@ -74,6 +75,9 @@ def done(
         return tuple(left)
     assert target.backend.commit_rules is not None
     target.backend.commit_rules.clear_away(session.connection, open_.sql)
+    journal.remove(
+        session.connection, target.version_table_schema, open_.revision, [open_.position]
+    )
     session.commit()
     return tuple(left[:-1])
 
