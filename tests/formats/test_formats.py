@@ -20,7 +20,7 @@ from topchef_schema.formats.text import width
 from topchef_schema.model import Check, Finding, Outcome, Report, Severity, Table
 
 FORMATS: dict[str, Any] = discover("topchef_schema.formats", "FORMAT")
-EXTENSIONS = {"json": "json", "junit": "xml", "sql": "sql", "text": "txt"}
+EXTENSIONS = {"github": "github.txt", "json": "json", "junit": "xml", "sql": "sql", "text": "txt"}
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from topchef_schema.errors import (
 from topchef_schema.model import (
     Check,
     Direction,
+    Finding,
     HistoryEntry,
     HistoryStatus,
     Outcome,
@@ -29,7 +31,7 @@ from topchef_schema.model import (
     short,
 )
 from topchef_schema.project import Project
-from topchef_schema.stages import baseline, observe
+from topchef_schema.stages import baseline, changed_files, observe
 from topchef_schema.stages.entry import Entry, Target, look_first
 from topchef_schema.stages.ledger import Ledger, drop, read
 
@@ -55,6 +57,7 @@ class Applied:
     heads: tuple[str, ...]
     checks: tuple[Check, ...] = ()
     statements: tuple[Statement, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass
@@ -85,7 +88,7 @@ class _Run:
         self.transactional = session.transactional
         ledger = self._ledger(session, target) if steps.steps else None
         for position, step in enumerate(steps, 1):
-            log.info("%s/%s %s", position, len(steps), step)
+            log.info("%s/%s %s", position, len(steps), step, extra=step.facts)
             self._take(step, session, ledger)
         return Applied(
             target.label,
@@ -229,11 +232,13 @@ def migrate(
     Where nothing is to do, no lock is taken and nothing is written. Raises `MigrationError` or
     `PartialError` for a step that failed, `LockedError`, `HistoryError`, `UnreachableError`.
     """
-    seen = _looked_at(project)
+    plan = cache(plan)
+    seen = observe.before_writing(project, plan)
     if not any([plan(each.heads).steps for each in seen]):
         return tuple(Applied(each.label, each.backend, each.heads, each.heads) for each in seen)
     if not all(each.present for each in seen):
         look_first(project)
+    found = changed_files.checked(project, seen)
     baseline.lay_where_empty(project, lock_timeout)
     runs: list[_Run] = []
 
@@ -256,7 +261,7 @@ def migrate(
             failure.hint = f"{_where(now)}; {failure.hint}"
         raise failure from run.failed.cause
     _require_committed(project, runs, applied)
-    return applied
+    return tuple(replace(each, findings=found.get(each.label, ())) for each in applied)
 
 
 def _require_committed(project: Project, runs: Sequence[_Run], applied: Sequence[Applied]) -> None:
@@ -273,20 +278,6 @@ def _require_committed(project: Project, runs: Sequence[_Run], applied: Sequence
             hint="let it commit at the end, with connection.begin() or connection.commit(): plain "
             f"alembic loses the work, too; {_where(now)}",
         )
-
-
-def _looked_at(project: Project, *, purge: bool = False) -> tuple[Observed, ...]:
-    """Look at all databases before anything is written to the first of them.
-
-    Raises `HistoryError` where one is at a revision that this project does not know (but with
-    *purge*), or is not this project's.
-    """
-    seen = observe.databases(project, history=project.packaged, schema=project.packaged)
-    for each in seen:
-        observe.refuse_foreign(project, each)
-        if not purge:
-            project.revisions.require_known(each.heads)
-    return seen
 
 
 def _after_tail(project: Project, runs: Sequence[_Run], error: TopchefError) -> TopchefError:
@@ -341,7 +332,7 @@ def stamp(
 
     def body(session: Session, target: Target) -> Applied:
         before = session.heads()
-        run = _Run(project, lambda heads: Plan((), heads), history, external=session.external)
+        run = _Run(project, _stay, history, external=session.external)
         runs.append(run)
         ledger = run._ledger(session, target)
         session.stamp(places, purge=purge)
@@ -362,11 +353,15 @@ def stamp(
         return Applied(target.label, target.backend.name, before, heads)
 
     # Before the visit that writes: Alembic begins one by making its version table.
-    if not all(each.present for each in _looked_at(project, purge=purge)):
+    if not all(each.present for each in observe.before_writing(project, _stay, purge=purge)):
         look_first(project)
     applied = Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body)
     _require_committed(project, runs, applied)
     return tuple(applied)
+
+
+def _stay(heads: tuple[str, ...]) -> Plan:
+    return Plan((), heads)
 
 
 def _places(project: Project, word: str) -> tuple[str, ...]:

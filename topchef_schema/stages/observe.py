@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from topchef_schema.errors import HistoryError
-from topchef_schema.model import OWN_TABLES, HistoryEntry, Snapshot
+from topchef_schema.errors import HistoryError, TopchefError
+from topchef_schema.model import OWN_TABLES, HistoryEntry, HistoryStatus, Plan, Snapshot
 from topchef_schema.project import Project
 from topchef_schema.stages import ledger
 from topchef_schema.stages.entry import Entry, Target, database_url, require_database
+from topchef_schema.stages.recorded import UnrecordedMoves, recorded, unrecorded_moves
 
 if TYPE_CHECKING:
     from topchef_schema.bridge.session import Session
@@ -37,8 +38,12 @@ class Observed:
         return self.name or self.label.partition(" #")[0]
 
 
+Asked = bool | Callable[[tuple[str, ...]], bool]
+"""Whether to read something, or what tells it from the heads of a database."""
+
+
 def databases(
-    project: Project, *, history: bool = False, schema: bool = False
+    project: Project, *, history: Asked = False, schema: bool = False
 ) -> tuple[Observed, ...]:
     """Look at each database that the project's env.py migrates, mostly one; creates nothing.
 
@@ -65,19 +70,38 @@ def within(
     session: Session,
     target: Target,
     *,
-    history: bool = False,
+    history: Asked = False,
     schema: bool = False,
     exclude: Collection[str] = (),
 ) -> Observed:
     """Look around in an open visit; *exclude* are tables to leave out of the schema."""
+    heads = session.heads()
+    wanted = history(heads) if callable(history) else history
     return Observed(
         label=target.label,
         backend=target.backend.name,
-        heads=session.heads(),
-        history=ledger.read(session.connection, target.version_table_schema) if history else (),
+        heads=heads,
+        history=ledger.read(session.connection, target.version_table_schema) if wanted else (),
         snapshot=schema_of(session, target, exclude) if schema else None,
         name=target.name,
     )
+
+
+def before_writing(
+    project: Project, plan: Callable[[tuple[str, ...]], Plan], *, purge: bool = False
+) -> tuple[Observed, ...]:
+    """Look at all databases before anything is written to the first of them.
+
+    Raises `HistoryError` where one is at a revision that this project does not know (but with
+    *purge*), or is not this project's.
+    """
+    history = project.packaged or when_something_is_to_do(project, plan)
+    seen = databases(project, history=history, schema=project.packaged)
+    for each in seen:
+        refuse_foreign(project, each)
+        if not purge:
+            require_known(project, each)
+    return seen
 
 
 def refuse_foreign(project: Project, seen: Observed) -> None:
@@ -94,6 +118,48 @@ def refuse_foreign(project: Project, seen: Observed) -> None:
             where=seen.label,
             hint="run topchef-db in the folder of your project, or name its file with -c",
         )
+
+
+def when_something_is_to_do(
+    project: Project, plan: Callable[[tuple[str, ...]], Plan]
+) -> Callable[[tuple[str, ...]], bool]:
+    """Return what asks for the history of a database that *plan* moves, or that is not known.
+
+    A call that finds nothing to do reads nothing but the version table.
+    """
+
+    def wanted(heads: tuple[str, ...]) -> bool:
+        if not all(map(project.revisions.known, heads)):
+            return True
+        try:
+            return bool(plan(heads).steps)
+        except TopchefError:
+            return False  # it is raised again where there is more to tell
+
+    return wanted
+
+
+def require_known(project: Project, seen: Observed) -> None:
+    """Raise `HistoryError` where a database is at a revision that this project does not know.
+
+    Its history, where it was read, tells when and from which commit that came.
+    """
+    rows = recorded(seen.history, project.revisions.parents_of)
+    for head in seen.heads:
+        entry = rows.get(head)
+        if entry is not None and not project.revisions.known(head):
+            how = "applied" if entry.status is HistoryStatus.APPLIED else entry.status
+            raise HistoryError(
+                f"revision {head}, {how} {entry.origin}, is not in this project",
+                where=seen.label,
+                hint="deploy that release, or downgrade from there",
+            )
+    project.revisions.require_known(seen.heads)
+
+
+def unrecorded(project: Project, seen: Observed) -> UnrecordedMoves:
+    """Tell which moves of a database, looked at with its history, have no row there."""
+    return unrecorded_moves(seen.history, seen.heads, project.revisions)
 
 
 def schema_of(session: Session, target: Target, exclude: Collection[str] = ()) -> Snapshot:
