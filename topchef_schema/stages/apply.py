@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
+from topchef_schema.backends.driver_message import driver_message
 from topchef_schema.errors import (
     HistoryError,
     LockedError,
@@ -165,6 +166,7 @@ class _Run:
 
     def error(self, failed: StepFailed, now: tuple[str, ...]) -> MigrationError:
         """Say what failed, what stays, and what to do; the database is at *now*."""
+        log.debug("the driver said: %s", driver_message(failed.cause), extra=failed.step.facts)
         unrecorded = self._unrecorded(failed, now)
         undone = self.transactional or bool(unrecorded)
         half = bool(failed.own_commits) or (not undone and bool(failed.sent))
