@@ -46,7 +46,8 @@ def _texts(given: object) -> Iterator[str]:
         content = bytes(given)
         yield from (content.hex(), content.decode("utf-8", "replace"), repr(content)[2:-1])
     elif given is not None and not isinstance(given, bool):
-        yield from (str(given), repr(given), repr(str(given))[1:-1])
+        text = str(given)
+        yield from (text, repr(text)[1:-1], text.replace("'", "\\'"), text.replace("'", "''"))
 
 
 def _without(values: Iterable[str], text: str) -> str:

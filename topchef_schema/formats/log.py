@@ -82,9 +82,13 @@ class Wrapped(io.TextIOBase):
 
     def __init__(self, behind: TextIO) -> None:
         self.behind = behind
-        self.encoding = "utf-8"
         self._formatter = JsonLines()
         self._begun = ""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """Return that of JSON."""
+        return "utf-8"
 
     def write(self, text: str) -> int:
         """Take *text*, and pass on each line that has come to its end."""

@@ -29,15 +29,19 @@ def fingerprint(source: bytes | None) -> str | None:
     It holds two hashes: of the syntax tree, which decides, and of the bytes, because to compare
     those of a thousand unchanged files takes no time.
     """
-    tree = None if source is None else _tree_hash(source)
-    return None if source is None or tree is None else f"{ALGORITHM}:{tree}:{_hash(source)}"
+    if source is None:
+        return None
+    tree = _tree_hash(source)
+    if tree is None:
+        return hashlib.sha256(source).hexdigest()
+    return f"{ALGORITHM}:{tree}:{_hash(source)}"
 
 
 def does_the_same(source: bytes, recorded: str) -> bool:
     """Whether *source* still does what the file did whose fingerprint was *recorded*.
 
-    An algorithm of a later release cannot be told, and counts as the same. The first releases
-    recorded a plain sha256 of the bytes, in hexadecimal.
+    An algorithm of a later release cannot be told, and counts as the same. A plain sha256 of the
+    bytes, in hexadecimal, is what the first releases recorded, and what has no tree.
     """
     algorithm, separator, hashes = recorded.partition(":")
     if not separator:
