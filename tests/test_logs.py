@@ -35,9 +35,9 @@ def test_steps(project: MakeProject) -> None:
     assert done.returncode == 0, done.stderr
     first, *steps = lines(done)
     assert (first["level"], first["message"].partition(" ")[0]) == ("info", "database:")
-    assert [(each["revision"], each["direction"]) for each in steps] == [
-        ("aa10", "up"),
-        ("bb20", "up"),
+    assert [(each["revision"], each["direction"], each["backend"]) for each in steps] == [
+        ("aa10", "up", "sqlite"),
+        ("bb20", "up", "sqlite"),
     ]
     assert steps[0]["logger"] == "topchef_schema.stages.apply"
     assert "1/2 up aa10 authors and books" in steps[0]["message"]

@@ -89,7 +89,8 @@ class _Run:
         self.transactional = session.transactional
         ledger = self._ledger(session, target) if steps.steps else None
         for position, step in enumerate(steps, 1):
-            log.info("%s/%s %s", position, len(steps), step, extra=step.facts)
+            facts = {**step.facts, "backend": target.backend.name}
+            log.info("%s/%s %s", position, len(steps), step, extra=facts)
             self._take(step, session, ledger)
         return Applied(
             target.label,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from topchef_schema.backends.base import Failure, first_line
 from topchef_schema.errors import HistoryError, TopchefError
 from topchef_schema.model import OWN_TABLES, HistoryEntry, HistoryStatus, Plan, Snapshot
 from topchef_schema.project import Project
@@ -15,6 +17,11 @@ from topchef_schema.stages.recorded import UnrecordedMoves, recorded, unrecorded
 
 if TYPE_CHECKING:
     from topchef_schema.bridge.session import Session
+
+log = logging.getLogger(__name__)
+
+Asked = bool | Callable[[tuple[str, ...]], bool]
+"""Whether to read something, or what tells it from the heads of a database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +43,6 @@ class Observed:
     def database(self) -> str:
         """What several tenants of one database have in common."""
         return self.name or self.label.partition(" #")[0]
-
-
-Asked = bool | Callable[[tuple[str, ...]], bool]
-"""Whether to read something, or what tells it from the heads of a database."""
 
 
 def databases(
@@ -81,10 +84,24 @@ def within(
         label=target.label,
         backend=target.backend.name,
         heads=heads,
-        history=ledger.read(session.connection, target.version_table_schema) if wanted else (),
+        history=_history(session, target) if wanted else (),
         snapshot=schema_of(session, target, exclude) if schema else None,
         name=target.name,
     )
+
+
+def _history(session: Session, target: Target) -> tuple[HistoryEntry, ...]:
+    """Read the history; where this user may not, say so, and go on without it."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        return ledger.read(session.connection, target.version_table_schema)
+    except DBAPIError as error:
+        if target.backend.failure(error) is Failure.CONNECTION_LOST:
+            raise
+        log.warning("%s: the history cannot be read: %s", target.label, first_line(error))
+        session.settle()
+        return ()
 
 
 def before_writing(
