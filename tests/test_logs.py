@@ -93,6 +93,15 @@ def test_what_others_print(project: MakeProject) -> None:
     assert "hello" not in done.stdout
 
 
+def test_programs_that_are_started_print_past_the_report(project: MakeProject) -> None:
+    shop = project(
+        versions={"a.py": revision("aa10", "import os\nos.system('echo from a program')")}
+    )
+    done = shop.program("upgrade", "--url", shop.url, "--format", "json", *JSON)
+    assert json.loads(done.stdout)["data"]["current"] == ["aa10"]
+    assert "\nfrom a program\n" in done.stderr
+
+
 def test_workers(project: MakeProject) -> None:
     shop = project("linear", versions={"d.py": revision("dd40", "print('hello')", down="cc30")})
     done = shop.program("roundtrip", "--on", "sqlite", "-v", *JSON)

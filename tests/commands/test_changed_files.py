@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import topchef_schema
-from tests.whole_projects import MakeProject, Whole, execute, query, text
+from tests.whole_projects import MakeProject, Whole, execute, query, revision, text
 from topchef_schema import downgrade, history, stamp, status, upgrade
 from topchef_schema.errors import ChangedFileError, UsageError
 
@@ -238,3 +238,41 @@ def test_long_difference_is_cut(committed: Whole) -> None:
     assert "x150 = 150" in done.stderr
     assert "x400 = 400" not in done.stderr
     assert "more lines" in done.stderr
+
+
+def test_annotation(committed: Whole) -> None:
+    change(committed)
+    done = committed.call("upgrade", "--url", committed.url, "--format", "github")
+    line = committed.line("aa10", "changed = True")
+    first = done.stdout.splitlines()[0]
+    assert first.startswith(
+        f"::warning file=alembic/versions/aa10_authors_and_books.py,line={line},"
+        "title=changed-file · aa10 · sqlite::its file has changed since it was applied on "
+    )
+
+
+def test_tenants_with_one_history(project: MakeProject) -> None:
+    """Two version tables and one history: what one tenant has says nothing of the other."""
+    shop = project(
+        env="tenants",
+        versions={
+            "a.py": revision("aa10", "pass").replace("def upgrade()", "def upgrade(tenant)"),
+            "b.py": revision("bb20", "pass", down="aa10").replace(
+                "def upgrade()", "def upgrade(tenant)"
+            ),
+        },
+    )
+    upgrade(shop.here())
+    execute(shop.url, "UPDATE alembic_version_south SET version_num = 'aa10'")
+    assert rules(status(shop.here())) == []
+    rows = history(shop.here()).data["revisions"]
+    assert [row["status"] for row in rows] == ["applied", "applied", "pending", "applied"]
+    (file,) = shop.versions.glob("a.py")
+    file.write_text(file.read_text().replace("pass", "tenant.upper()"))
+    done = shop.call("status", "--url", shop.url)
+    assert done.stderr.count("has changed since") == 1
+    assert [each.revision for each in status(shop.here()).findings] == ["aa10", "aa10"]
+    report = upgrade(shop.here(), accept=["aa10"], reason="why not")
+    assert rules(report) == []
+    accepted = query(shop.url, "SELECT revision FROM topchef_history WHERE status = 'accepted'")
+    assert accepted == [("aa10",)]

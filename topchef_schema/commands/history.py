@@ -97,6 +97,9 @@ def _rows(
 ) -> list[dict[str, Any]]:
     recorded = _recorded(project, seen)
     applied = project.revisions.applied_at(seen.heads) if seen else None
+    if seen is not None and seen.shared:
+        # What another tenant has is no sign that this one had it.
+        recorded = {id: entry for id, entry in recorded.items() if id in (applied or ())}
     return [_row(each, recorded.get(each.id), applied) for each in reversed(revisions)]
 
 

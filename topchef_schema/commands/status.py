@@ -49,7 +49,7 @@ def status(project: Project, *, check: bool = False) -> Report:
         target=labels(seen),
         findings=(
             *(_finding(*each) for each in both if each[1] and check),
-            *(finding for each in seen for finding in changed_files.findings(project, each)),
+            *(one for each in changed_files.findings(project, seen).values() for one in each),
             *(finding for each in seen for finding in _unrecorded(project, each)),
         ),
         data={"current": [], "heads": list(project.revisions.heads), **together(seen, facts)},
@@ -76,10 +76,9 @@ def _unrecorded(project: Project, seen: Observed) -> Iterator[Finding]:
         yield Finding(
             rule="moved-without-history",
             severity=Severity.INFO,
-            message=f"without a row in topchef_history: {moves}",
+            message=f"{seen.label}: without a row in topchef_history: {moves}",
             help="plain alembic did it, or --no-history: topchef-db history shows the rest",
             backend=seen.backend,
-            object=seen.name,
         )
 
 

@@ -43,6 +43,8 @@ def _finding(finding: Finding, fail_on: Severity) -> str:
             f"before: {finding.before or 'missing'}",
             f"after: {finding.after or 'missing'}",
         ]
+    if finding.sql is not None:
+        parts.append(" ".join(finding.sql.split()))
     if finding.help is not None:
         parts.append(f"help: {finding.help}")
     title = (finding.rule, finding.revision, finding.backend)

@@ -117,25 +117,34 @@ def _differs(revision: Revision, entry: HistoryEntry) -> bool:
     return not does_the_same(source, entry.file_sha256)
 
 
-def findings(project: Project, seen: Observed) -> tuple[Finding, ...]:
-    """Warn of each changed file, on stderr with the difference; return the same as findings."""
-    found = changed_files(project, seen)
-    for each in found:
-        said = "\n".join((f"{each.revision.path}: {each.message}", *_shown(each.diff)))
-        log.warning("%s", said, extra={"revision": each.revision.id, "backend": seen.backend})
-    return tuple(_finding(each, seen) for each in found)
+def findings(project: Project, seen: Sequence[Observed]) -> Mapping[str, tuple[Finding, ...]]:
+    """Return a finding for each changed file, by the label of the database.
+
+    Each is also a warning on stderr, with the difference; what tenants have in common is said once.
+    """
+    found, said = {}, set()
+    for database in seen:
+        changed = changed_files(project, database)
+        found[database.label] = tuple(_finding(each, database) for each in changed)
+        for each in changed:
+            text = "\n".join((f"{each.revision.path}: {each.message}", *_shown(each.diff)))
+            if text not in said:
+                facts = {"revision": each.revision.id, "backend": database.backend}
+                log.warning("%s", text, extra=facts)
+            said.add(text)
+    return found
 
 
 def checked(project: Project, seen: Sequence[Observed]) -> Mapping[str, tuple[Finding, ...]]:
-    """Return the `findings` of each database, by its label, before anything is written to one.
+    """Return the `findings` of each database before anything is written to one.
 
     Also tells of moves that have no row. Raises `ChangedFileError` with ``changed_files =
     "refuse"``.
     """
-    found = {each.label: findings(project, each) for each in seen}
+    found = findings(project, seen)
     for each in seen:
         if moves := observe.unrecorded(project, each):
-            log.info("moved without a row in topchef_history: %s", moves)
+            log.info("%s: moved without a row in topchef_history: %s", each.label, moves)
     changed = {one.revision: one.path for each in found.values() for one in each}
     if changed and project.settings.changed_files == "refuse":
         named = " ".join(f"--accept {each}" for each in changed)

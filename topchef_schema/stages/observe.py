@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import Failure, first_line
@@ -28,7 +29,8 @@ Asked = bool | Callable[[tuple[str, ...]], bool]
 class Observed:
     """A database as it stands. *present* is False where there is none yet (a SQLite file).
 
-    *name* is the one it has in the setting ``databases``, None in all other projects.
+    *name* is the one it has in the setting ``databases``, None in all other projects. *shared*:
+    the history is also that of another tenant, so that it cannot tell where this one is.
     """
 
     label: str
@@ -38,6 +40,7 @@ class Observed:
     snapshot: Snapshot | None = None
     present: bool = True
     name: str | None = None
+    shared: bool = False
 
     @property
     def database(self) -> str:
@@ -66,7 +69,12 @@ def databases(
     if schema and len(version_tables) > 1:
         # The version table of one tenant is in the schema that another one sees.
         found = Entry(project).run(body, look=True)
-    return tuple(found)
+    # The id of a run is that of one visit: who has it, too, reads the same table.
+    last = Counter(each.history[-1].run_id for each in found if each.history)
+    return tuple(
+        replace(each, shared=bool(each.history) and last[each.history[-1].run_id] > 1)
+        for each in found
+    )
 
 
 def within(
@@ -176,6 +184,8 @@ def require_known(project: Project, seen: Observed) -> None:
 
 def unrecorded(project: Project, seen: Observed) -> UnrecordedMoves:
     """Tell which moves of a database, looked at with its history, have no row there."""
+    if seen.shared:
+        return UnrecordedMoves()
     return unrecorded_moves(seen.history, seen.heads, project.revisions)
 
 
