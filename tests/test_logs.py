@@ -226,6 +226,18 @@ except Exception as error:
     assert_no_secret(done, scratch)
 
 
+@pytest.mark.parametrize("scheme", ["postgresql+psycopg", "mariadb+pymysql", "sqlite"])
+def test_no_password_of_a_server_that_is_not_there(project: MakeProject, scheme: str) -> None:
+    url = f"{scheme}://cook:sta%40ple-horse@127.0.0.1:1/kitchen?password=sta%40ple-horse"
+    shop = project("linear")
+    for command in ("upgrade", "status", "history"):
+        done = shop.call(command, "-v", *JSON, "--url", url)
+        assert command == "history" or done.returncode in (2, 3), done.stderr
+        assert lines(done) or command == "history"
+        for secret in ("ple-horse", "ple-h"):
+            assert secret not in done.stdout + done.stderr
+
+
 def test_further_lines_only_with_verbose(
     project: MakeProject, scratch: ScratchDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
