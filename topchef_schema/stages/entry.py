@@ -245,9 +245,11 @@ class Entry:
         """Take the password out of what somebody else wrote."""
         for _, url in self.project.environment.named:
             parsed = parse_url(url)
+            # SQLAlchemy hides the password, and not what is in the query.
+            for written in (url.text, str(parsed), parsed.render_as_string(hide_password=False)):
+                text = text.replace(written, safe_label(parsed))
             if parsed.password:
                 text = text.replace(str(parsed.password), "***")
-            text = text.replace(url.text, safe_label(parsed))
         return text
 
 
