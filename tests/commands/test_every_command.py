@@ -25,6 +25,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "history": (),
     "init": ("elsewhere",),
     "merge": (),
+    "repair": (),
     "revision": ("-m", "words", "--empty"),
     "roundtrip": ("--on", "sqlite", "aa10"),
     "scratch": ("--on", "sqlite"),

@@ -86,6 +86,48 @@ class Server(Protocol):
         """Drop what was made; stop a throwaway server and remove its directory."""
 
 
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """An object that is in no revision: its name, what it is, and what to do about it."""
+
+    rule: str
+    object: str
+    message: str
+    remedy: str
+
+
+class CommitRules(Protocol):
+    """What commits on one database, and how one learns afterwards whether it was done."""
+
+    @property
+    def one_writer(self) -> bool:
+        """Whether a connection that has written keeps all others from writing."""
+
+    def commits_alone(self, sql: str) -> bool:
+        """Whether *sql* ends the transaction it is sent in."""
+
+    def needs_autocommit(self, sql: str) -> bool:
+        """Whether *sql* cannot be, or does nothing, in a transaction."""
+
+    def before(self, connection: Connection, sql: str) -> str | None:
+        """Return a digest of what the catalog says of the object that *sql* is to change."""
+
+    def begin(self, connection: Connection) -> None:
+        """Open a transaction, if none is open and the driver would not open one for DDL."""
+
+    def took_effect(self, connection: Connection, sql: str, before: str | None) -> bool | None:
+        """Say whether an interrupted statement was done; None where nobody can know.
+
+        *before* is what `before` had returned. Only reads.
+        """
+
+    def clear_away(self, connection: Connection, sql: str) -> None:
+        """Remove what a statement left that did not take effect, so that it can be sent again."""
+
+    def leftovers(self, connection: Connection) -> tuple[Leftover, ...]:
+        """Return what interrupted statements of any tool left in the schema. Only reads."""
+
+
 class Backend(Protocol):
     """A database the toolkit works on."""
 
@@ -106,6 +148,10 @@ class Backend(Protocol):
 
     made_by_connecting: bool
     """Whether connecting to a database that is not there makes it: a file is, a server's is not."""
+
+    @property
+    def commit_rules(self) -> CommitRules | None:
+        """What commits there; None for an offline-only backend."""
 
     online: bool
     """Whether it can be connected to; an offline-only backend can only render SQL."""

@@ -15,6 +15,7 @@ from topchef_schema.backends.base import (
     undisturbed,
     with_semicolon,
 )
+from topchef_schema.backends.postgresql_ddl import PostgreSQLCommits
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class PostgreSQL:
     offline_url = "postgresql://"
     made_by_connecting = False
     online = True
+
+    @property
+    def commit_rules(self) -> PostgreSQLCommits:
+        """Its own, which ask for the schema."""
+        return PostgreSQLCommits(self.snapshot)
 
     def with_driver(self, url: URL) -> URL:
         """Return *url* with the driver it names, else psycopg, else psycopg2."""

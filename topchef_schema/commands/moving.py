@@ -10,7 +10,7 @@ from topchef_schema.model import Check, Direction, Outcome, Plan, Report, Table
 
 if TYPE_CHECKING:
     from topchef_schema.project import Project
-    from topchef_schema.stages.apply import Applied
+    from topchef_schema.stages.run import Applied
 
 
 def move(

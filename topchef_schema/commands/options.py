@@ -245,13 +245,7 @@ def moving_options(function: F) -> F:
             click.option(
                 "--dry-run", is_flag=True, help="Show the steps and their SQL; touch nothing."
             ),
-            click.option(
-                "--lock-timeout",
-                type=click.FloatRange(min=0),
-                default=300.0,
-                show_default=True,
-                help="Seconds to wait for another migrator; 0 tries once.",
-            ),
+            lock_timeout_option,
             click.option(
                 "--history/--no-history",
                 default=True,
@@ -261,6 +255,17 @@ def moving_options(function: F) -> F:
     ):
         function = decorator(function)
     return function
+
+
+def lock_timeout_option(function: F) -> F:
+    """Add ``--lock-timeout``."""
+    return click.option(
+        "--lock-timeout",
+        type=click.FloatRange(min=0),
+        default=300.0,
+        show_default=True,
+        help="Seconds to wait for another migrator; 0 tries once.",
+    )(function)
 
 
 def on_option(function: F) -> F:

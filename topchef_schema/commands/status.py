@@ -48,6 +48,7 @@ def status(project: Project, *, check: bool = False) -> Report:
         "status",
         target=labels(seen),
         findings=(
+            *(_interrupted(each) for each in seen if each.interrupted),
             *(_finding(*each) for each in both if each[1] and check),
             *(one for each in changed_files.findings(project, seen).values() for one in each),
             *(finding for each in seen for finding in _unrecorded(project, each)),
@@ -80,6 +81,19 @@ def _unrecorded(project: Project, seen: Observed) -> Iterator[Finding]:
             help="plain alembic did it, or --no-history: topchef-db history shows the rest",
             backend=seen.backend,
         )
+
+
+def _interrupted(seen: Observed) -> Finding:
+    left = seen.interrupted[0]
+    return Finding(
+        rule="interrupted-revision",
+        severity=Severity.WARNING,
+        message=f"revision {left.revision} was interrupted on the way {left.direction}",
+        help="topchef-db repair shows what was done of it; the next run goes on with it",
+        backend=seen.backend,
+        revision=left.revision,
+        object=seen.name,
+    )
 
 
 def _table(seen: Observed, pending: tuple[Revision, ...], *, several: bool) -> Table:

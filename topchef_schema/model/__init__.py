@@ -9,6 +9,7 @@ from topchef_schema.model.history import (
     HistoryEntry,
     HistoryStatus,
 )
+from topchef_schema.model.journal import JournalEntry, fingerprint, in_flight
 from topchef_schema.model.plain_text import short, visible
 from topchef_schema.model.recording import (
     DATABASE_UNKNOWN,
@@ -47,6 +48,7 @@ __all__ = [
     "Finding",
     "HistoryEntry",
     "HistoryStatus",
+    "JournalEntry",
     "Location",
     "Outcome",
     "Plan",
@@ -60,6 +62,8 @@ __all__ = [
     "Step",
     "Table",
     "diff",
+    "fingerprint",
+    "in_flight",
     "short",
     "visible",
 ]

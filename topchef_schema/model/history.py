@@ -33,7 +33,7 @@ class HistoryStatus(StrEnum):
 class HistoryEntry:
     """One row of the history. Times are UTC; *milliseconds* is the duration of the step.
 
-    *file_sha256* is the fingerprint of the revision's file, see `model.fingerprint`.
+    *file_sha256* is the fingerprint of the revision's file, see `model.file_fingerprint`.
     """
 
     run_id: str
@@ -55,9 +55,9 @@ class HistoryEntry:
     @property
     def takes_away(self) -> bool:
         """Whether the database has the revision no more after this."""
+        by_hand = self.status in {HistoryStatus.STAMPED, HistoryStatus.REPAIRED}
         return self.status is HistoryStatus.REVERTED or (
-            self.status in (HistoryStatus.STAMPED, HistoryStatus.REPAIRED)
-            and self.direction is Direction.DOWN
+            by_hand and self.direction is Direction.DOWN
         )
 
     @property

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from topchef_schema.errors import ChangedFileError
 from topchef_schema.model import Finding, HistoryEntry, HistoryStatus, Revision, Severity
-from topchef_schema.model.fingerprint import does_the_same, source_of, with_plain_ends
+from topchef_schema.model.file_fingerprint import does_the_same, source_of, with_plain_ends
 from topchef_schema.project import Project
 from topchef_schema.stages import observe
 from topchef_schema.stages.entry import Entry, Target

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.model import HISTORY_TABLE, Direction, HistoryEntry, HistoryStatus
-from topchef_schema.model.fingerprint import fingerprint, source_of
+from topchef_schema.model.file_fingerprint import fingerprint, source_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table

@@ -6,19 +6,29 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from topchef_schema.backends.base import Failure, first_line
 from topchef_schema.errors import HistoryError, TopchefError
-from topchef_schema.model import OWN_TABLES, HistoryEntry, HistoryStatus, Plan, Snapshot
+from topchef_schema.model import (
+    OWN_TABLES,
+    HistoryEntry,
+    HistoryStatus,
+    JournalEntry,
+    Plan,
+    Snapshot,
+)
 from topchef_schema.project import Project
-from topchef_schema.stages import ledger
+from topchef_schema.stages import journal, ledger
 from topchef_schema.stages.entry import Entry, Target, database_url, require_database
 from topchef_schema.stages.recorded import UnrecordedMoves, recorded, unrecorded_moves
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from topchef_schema.bridge.session import Session
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 Asked = bool | Callable[[tuple[str, ...]], bool]
@@ -31,6 +41,7 @@ class Observed:
 
     *name* is the one it has in the setting ``databases``, None in all other projects. *shared*:
     the history is also that of another tenant, so that it cannot tell where this one is.
+    *interrupted* is what a run that was stopped in the middle of a revision has left.
     """
 
     label: str
@@ -41,6 +52,7 @@ class Observed:
     present: bool = True
     name: str | None = None
     shared: bool = False
+    interrupted: tuple[JournalEntry, ...] = ()
 
     @property
     def database(self) -> str:
@@ -92,22 +104,28 @@ def within(
         label=target.label,
         backend=target.backend.name,
         heads=heads,
-        history=_history(session, target) if wanted else (),
+        history=_visible(ledger.read, "history", session, target) if wanted else (),
         snapshot=schema_of(session, target, exclude) if schema else None,
         name=target.name,
+        interrupted=_visible(journal.read, "journal", session, target),
     )
 
 
-def _history(session: Session, target: Target) -> tuple[HistoryEntry, ...]:
-    """Read the history; where this user may not, say so, and go on without it."""
+def _visible(
+    read: Callable[[Connection, str | None], tuple[T, ...]],
+    what: str,
+    session: Session,
+    target: Target,
+) -> tuple[T, ...]:
+    """Read a table of ours; where this user may not, say so, and go on without it."""
     from sqlalchemy.exc import DBAPIError
 
     try:
-        return ledger.read(session.connection, target.version_table_schema)
+        return read(session.connection, target.version_table_schema)
     except DBAPIError as error:
         if target.backend.failure(error) is Failure.CONNECTION_LOST:
             raise
-        log.warning("%s: the history cannot be read: %s", target.label, first_line(error))
+        log.warning("%s: the %s cannot be read: %s", target.label, what, first_line(error))
         session.settle()
         return ()
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topchef_schema.model.fingerprint import does_the_same, fingerprint, source_of
+from topchef_schema.model.file_fingerprint import does_the_same, fingerprint, source_of
 
 SOURCE = '''"""add prices
 
@@ -144,7 +144,7 @@ def test_deep_tree() -> None:
 
 def test_a_later_python_brings_empty_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     """As 3.12 brought ``type_params``."""
-    from topchef_schema.model import fingerprint as module
+    from topchef_schema.model import file_fingerprint as module
 
     before = fingerprint(SOURCE)
     for kind, found in ((ast.FunctionDef, []), (ast.Call, None)):
