@@ -39,7 +39,7 @@ def test_steps(project: MakeProject) -> None:
         ("aa10", "up", "sqlite"),
         ("bb20", "up", "sqlite"),
     ]
-    assert steps[0]["logger"] == "topchef_schema.stages.apply"
+    assert steps[0]["logger"] == "topchef_schema.stages.run"
     assert "1/2 up aa10 authors and books" in steps[0]["message"]
     # The report is a report still.
     assert "2 revisions done; now at bb20" in done.stdout
