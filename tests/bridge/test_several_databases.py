@@ -196,7 +196,9 @@ def test_databases_at_different_revisions(
     seen = status(shop, check=True)
     assert seen.data["pending"] == ["b2"]
     assert [each["pending"] for each in seen.data["databases"]] == [[], ["b2"]]
-    assert len(seen.findings) == 1
+    pending, moved = seen.findings
+    assert (pending.rule, pending.object) == ("pending-revisions", "engine2")
+    assert (moved.rule, moved.message.partition(" ")[0]) == ("moved-without-history", "engine2")
     assert len(upgrade(shop).checks) == 1
     assert "payments" in tables(other)
 

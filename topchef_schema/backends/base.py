@@ -14,6 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from topchef_schema.backends.driver_message import driver_message
+
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
@@ -302,9 +304,7 @@ def safe_label(url: URL) -> str:
 
 def first_line(error: BaseException) -> str:
     """Return the first line of what the driver said, without SQL and without bound values."""
-    original = getattr(error, "orig", None) or error
-    text = str(original).strip()
-    return text.splitlines()[0] if text else type(original).__name__
+    return driver_message(error).splitlines()[0]
 
 
 def runtime_directory(name: str, within: str | None = None) -> Path:

@@ -73,5 +73,5 @@ COMMAND = options.command(
     topchef-db downgrade base --yes
     topchef-db downgrade ae10 --dry-run
     """,
-    formats=("text", "json", "junit"),
+    formats=("text", "json", "junit", "github"),
 )(downgrade_command)

@@ -6,11 +6,13 @@ works at a time; others wait for it. Each step is recorded in the table topchef_
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from topchef_schema.commands import options
+from topchef_schema.errors import UsageError
 from topchef_schema.model import Report
 
 if TYPE_CHECKING:
@@ -24,15 +26,20 @@ def upgrade(
     dry_run: bool = False,
     lock_timeout: float = 300.0,
     history: bool = True,
+    accept: Sequence[str] = (),
+    reason: str | None = None,
 ) -> Report:
     """Bring the database of *project* up to *revision*.
 
     With *dry_run* nothing is touched: the report holds the steps and their SQL. *lock_timeout* is
-    in seconds. Raises `MigrationError`, `PartialError`, `LockedError`, `HistoryError`,
-    `UnreachableError`, `UsageError`.
+    in seconds. *accept* names applied revisions whose files have changed since and are right as
+    they are now, *reason* says why. Raises `MigrationError`, `PartialError`, `LockedError`,
+    `HistoryError`, `ChangedFileError`, `UnreachableError`, `UsageError`.
     """
     from topchef_schema.commands.moving import move
 
+    if accept or reason:
+        _accept(project, accept, reason, writes=history and not dry_run)
     return move(
         "upgrade",
         project,
@@ -43,7 +50,33 @@ def upgrade(
     )
 
 
+def _accept(project: Project, accept: Sequence[str], reason: str | None, *, writes: bool) -> None:
+    from topchef_schema.stages import changed_files
+
+    if not accept or not reason:
+        raise UsageError(
+            "--accept and --reason belong together",
+            where="upgrade",
+            hint='say which revision, and why: --accept REV --reason "what was changed and why"',
+        )
+    if not writes:
+        raise UsageError(
+            "--accept writes into the history",
+            where="upgrade",
+            hint="leave out --dry-run and --no-history, or leave out --accept",
+        )
+    changed_files.accept(project, [project.revisions.one(each) for each in accept], reason)
+
+
 @click.argument("revision", default="heads", type=options.REVISION)
+@click.option(
+    "--accept",
+    metavar="REV",
+    multiple=True,
+    type=options.REVISION,
+    help="The changed file of this applied revision is right as it is. Repeatable.",
+)
+@click.option("--reason", metavar="TEXT", help="Why; written into the history with --accept.")
 @options.moving_options
 def upgrade_command(project: Project, **arguments: object) -> Report:
     """Hand the options to `upgrade`."""
@@ -55,6 +88,7 @@ COMMAND = options.command(
     topchef-db upgrade
     topchef-db upgrade +1 --dry-run
     topchef-db upgrade --url-env DATABASE_URL --lock-timeout 60
+    topchef-db upgrade --accept ae10 --reason "a comment was wrong, the table is the same"
     """,
-    formats=("text", "json", "junit"),
+    formats=("text", "json", "junit", "github"),
 )(upgrade_command)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from topchef_schema.errors import (
@@ -19,7 +21,7 @@ from topchef_schema.model import (
     Plan,
 )
 from topchef_schema.project import Project
-from topchef_schema.stages import baseline, failed_run, journal, observe
+from topchef_schema.stages import baseline, changed_files, failed_run, journal, observe
 from topchef_schema.stages.entry import Entry, Target, look_first
 from topchef_schema.stages.ledger import drop, read
 from topchef_schema.stages.run import Applied, Repair, Run
@@ -48,11 +50,13 @@ def migrate(
     that an interrupted run left is finished. Raises `MigrationError` or
     `PartialError` for a step that failed, `LockedError`, `HistoryError`, `UnreachableError`.
     """
-    seen = _looked_at(project)
+    plan = cache(plan)
+    seen = observe.before_writing(project, plan)
     if not any([plan(each.heads).steps or each.interrupted for each in seen]):
         return tuple(Applied(each.label, each.backend, each.heads, each.heads) for each in seen)
     if not all(each.present for each in seen):
         look_first(project)
+    found = changed_files.checked(project, seen) if repair is None else {}
     baseline.lay_where_empty(project, lock_timeout)
     runs: list[Run] = []
 
@@ -75,7 +79,7 @@ def migrate(
             failure.hint = f"{_where(now)}; {failure.hint}"
         raise failure from run.failed.cause
     _require_committed(project, runs, applied)
-    return applied
+    return tuple(replace(each, findings=found.get(each.label, ())) for each in applied)
 
 
 def _require_committed(project: Project, runs: Sequence[Run], applied: Sequence[Applied]) -> None:
@@ -92,20 +96,6 @@ def _require_committed(project: Project, runs: Sequence[Run], applied: Sequence[
             hint="let it commit at the end, with connection.begin() or connection.commit(): plain "
             f"alembic loses the work, too; {_where(now)}",
         )
-
-
-def _looked_at(project: Project, *, purge: bool = False) -> tuple[Observed, ...]:
-    """Look at all databases before anything is written to the first of them.
-
-    Raises `HistoryError` where one is at a revision that this project does not know (but with
-    *purge*), or is not this project's.
-    """
-    seen = observe.databases(project, history=project.packaged, schema=project.packaged)
-    for each in seen:
-        observe.refuse_foreign(project, each)
-        if not purge:
-            project.revisions.require_known(each.heads)
-    return seen
 
 
 def _after_tail(project: Project, runs: Sequence[Run], error: TopchefError) -> TopchefError:
@@ -160,7 +150,7 @@ def stamp(
 
     def body(session: Session, target: Target) -> Applied:
         before = session.heads()
-        run = Run(project, lambda heads: Plan((), heads), history, external=session.external)
+        run = Run(project, _stay, history, external=session.external)
         runs.append(run)
         ledger = run.ledger(session, target)
         session.stamp(places, purge=purge)
@@ -181,11 +171,15 @@ def stamp(
         return Applied(target.label, target.backend.name, before, heads)
 
     # Before the visit that writes: Alembic begins one by making its version table.
-    if not all(each.present for each in _looked_at(project, purge=purge)):
+    if not all(each.present for each in observe.before_writing(project, _stay, purge=purge)):
         look_first(project)
     applied = Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body)
     _require_committed(project, runs, applied)
     return tuple(applied)
+
+
+def _stay(heads: tuple[str, ...]) -> Plan:
+    return Plan((), heads)
 
 
 def _places(project: Project, word: str) -> tuple[str, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
+from topchef_schema.backends.driver_message import driver_message
 from topchef_schema.errors import MigrationError, PartialError
 from topchef_schema.model import Direction, Statement, short
 
@@ -14,8 +16,12 @@ if TYPE_CHECKING:
     from topchef_schema.stages.run import Run
 
 
+log = logging.getLogger(__name__)
+
+
 def failure(run: Run, failed: StepFailed, now: tuple[str, ...]) -> MigrationError:
     """Say what failed, what stays, and what to do; the database is at *now*."""
+    log.debug("the driver said: %s", driver_message(failed.cause), extra=failed.step.facts)
     unrecorded = _unrecorded(run, failed, now)
     undone = run.transactional or bool(unrecorded)
     half = bool(failed.own_commits) or (not undone and bool(failed.sent))

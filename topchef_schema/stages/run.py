@@ -13,6 +13,7 @@ from topchef_schema.backends.base import first_line
 from topchef_schema.model import (
     Check,
     Direction,
+    Finding,
     HistoryStatus,
     JournalEntry,
     Outcome,
@@ -46,6 +47,7 @@ class Applied:
     heads: tuple[str, ...]
     checks: tuple[Check, ...] = ()
     statements: tuple[Statement, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class Run:
         steps = self._continued(session, target, steps)
         ledger = self.ledger(session, target) if steps.steps else None
         for position, step in enumerate(steps, 1):
-            log.info("%s/%s %s", position, len(steps), step)
+            facts = {**step.facts, "backend": target.backend.name}
+            log.info("%s/%s %s", position, len(steps), step, extra=facts)
             self._take(step, session, target, ledger)
             self.done_before = ()
         return Applied(
