@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,6 +62,8 @@ def _command(arguments: Sequence[str], folder: str, output: str, given: dict[str
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    if limit := int(given.get("FILE_LIMIT", "0")):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     cli.main(arguments)
 
 
@@ -140,12 +143,13 @@ class Running:
 
 def _rows(database: ScratchDatabase, table: str) -> list[tuple[object, ...]]:
     found = query(database, f"SELECT * FROM {table}")
-    return sorted(
+    rows = [
         tuple(
             value is not None if name == MADE_UP else value for name, value in row._mapping.items()
         )
         for row in found
-    )
+    ]
+    return sorted(rows, key=repr)
 
 
 @contextmanager

@@ -139,7 +139,8 @@ class Listener:
             self._heard = 0
 
     def _commit(self, connection: Connection) -> None:
-        self.commits += 1
+        if self.step is not None:  # else it is the commit that ends a step, and may yet fail
+            self.commits += 1
 
 
 @contextmanager
