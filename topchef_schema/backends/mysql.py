@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch, mysql_throwaway
 from topchef_schema.backends.mysql_catalog import Catalog, Rows
+from topchef_schema.backends.mysql_foresight import MySQLForesight
 from topchef_schema.model import Snapshot
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class MySQL:
     transactional_ddl = False
     offline_url = "mysql+pymysql://"
     made_by_connecting = False
+    foresight = MySQLForesight()
     online = True
 
     def with_driver(self, url: URL) -> URL:

@@ -15,6 +15,7 @@ from topchef_schema.backends.base import (
     undisturbed,
     with_semicolon,
 )
+from topchef_schema.backends.postgresql_foresight import PostgreSQLForesight
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class PostgreSQL:
     transactional_ddl = True
     offline_url = "postgresql://"
     made_by_connecting = False
+    foresight = PostgreSQLForesight()
     online = True
 
     def with_driver(self, url: URL) -> URL:

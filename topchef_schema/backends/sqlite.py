@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import Failure, driver_connection, undisturbed, with_semicolon
+from topchef_schema.backends.sqlite_foresight import SQLiteForesight
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class SQLite:
     transactional_ddl = False
     offline_url = "sqlite://"
     made_by_connecting = True
+    foresight = SQLiteForesight()
     online = True
 
     def with_driver(self, url: URL) -> URL:

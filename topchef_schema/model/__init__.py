@@ -1,5 +1,6 @@
 """The nouns of the house: frozen data and pure functions on it, without any database."""
 
+from topchef_schema.model.effect import UNKNOWN, Doing, Effect, TableName
 from topchef_schema.model.environment import DatabaseUrl, Environment
 from topchef_schema.model.history import (
     DOCUMENTS_TABLE,
@@ -29,6 +30,8 @@ from topchef_schema.model.report import (
 )
 from topchef_schema.model.revision import Direction, Plan, Revision, Step
 from topchef_schema.model.snapshot import Change, Diff, Snapshot, diff
+from topchef_schema.model.sql_effects import effects_of_sql
+from topchef_schema.model.sql_words import named_tables, without_values
 
 __all__ = [
     "DATABASE_UNKNOWN",
@@ -36,12 +39,15 @@ __all__ = [
     "HISTORY_TABLE",
     "JOURNAL_TABLE",
     "OWN_TABLES",
+    "UNKNOWN",
     "VALUES_LEFT_OUT",
     "Change",
     "Check",
     "DatabaseUrl",
     "Diff",
     "Direction",
+    "Doing",
+    "Effect",
     "Environment",
     "ErrorInfo",
     "Finding",
@@ -59,7 +65,11 @@ __all__ = [
     "Statement",
     "Step",
     "Table",
+    "TableName",
     "diff",
+    "effects_of_sql",
+    "named_tables",
     "short",
     "visible",
+    "without_values",
 ]

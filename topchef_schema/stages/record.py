@@ -19,6 +19,7 @@ from topchef_schema.model import (
     Recording,
     Section,
     Statement,
+    Step,
     visible,
 )
 from topchef_schema.project import Project, parse_url
@@ -49,6 +50,16 @@ class _Offline:
     reasons: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Replayed:
+    """What a step sent and asked on a scratch database, and *where* it failed there, if it did."""
+
+    statements: tuple[Statement, ...] = ()
+    reads: tuple[str, ...] = ()
+    failure: str | None = None
+    where: str | None = None
+
+
 def plan(
     project: Project,
     steps: Plan,
@@ -56,24 +67,38 @@ def plan(
     *,
     on: str | None = None,
     database: str | None = None,
+    tolerant: bool = False,
 ) -> Recording:
     """Return what *steps* say on *backend*, to the one of several databases called *database*.
 
     *on* names the server for revisions that must be replayed (default: the backend's own). Raises
-    `UnreachableError` naming the revision that needs a server where there is none.
+    `UnreachableError` naming the revision that needs a server where there is none, `MigrationError`
+    for one that fails there; with *tolerant* its section says so.
     """
     if not steps.steps:
         return Recording(backend.name)
     offline = _render(project, steps, backend, database)
     reasons = dict(offline.reasons)
-    replayed = {}
+    replayed: Mapping[str, _Replayed] = {}
+    why = "a revision before it fails on a scratch database"
     if reasons:
-        replayed = _replayed(project, steps, backend, reasons, on=on, database=database)
+        try:
+            replayed = _on_scratch(project, steps, backend, reasons, on=on, database=database)
+            if not tolerant:
+                _require_done(replayed)
+        except (UnreachableError, MigrationError) as error:
+            if not tolerant:
+                raise
+            why = error.message
     sections = []
     for step, part in zip(steps, offline.parts, strict=True):
-        identity = step.revision.id
-        own = replayed[identity] if part.own is None else part.own
-        sections.append(Section(step, (*part.before, *own, *part.after), reasons.get(identity)))
+        reason = reasons.get(step.revision.id)
+        heard = _Replayed(part.own or ())
+        if part.own is None:
+            heard = replayed.get(step.revision.id, _Replayed(failure=why))
+        statements = (*part.before, *heard.statements, *part.after)
+        fails = heard.where is not None
+        sections.append(Section(step, statements, reason, heard.reads, heard.failure, fails))
     return Recording(backend.name, offline.opening, tuple(sections), offline.closing)
 
 
@@ -211,7 +236,7 @@ def _empty(said: tuple[Statement, ...]) -> tuple[int, int]:
     return (1, 1) if begins else (0, 0)
 
 
-def _replayed(
+def _on_scratch(
     project: Project,
     steps: Plan,
     backend: Backend,
@@ -219,12 +244,12 @@ def _replayed(
     *,
     on: str | None,
     database: str | None,
-) -> dict[str, tuple[Statement, ...]]:
-    """Run the plan on a scratch database and return what the unrendered steps sent there."""
+) -> dict[str, _Replayed]:
+    """Run the plan on a scratch database and return what its steps did there."""
     revision, reason = next(iter(reasons.items()))
     try:
         with scratch.place(on or backend.name) as place, place.databases(project) as databases:
-            sent = place.run(_replay, project, databases, steps, backend.name, database)
+            done = place.run(_replay, project, databases, steps, backend.name, database)
     except UnreachableError as error:
         raise UnreachableError(
             f"revision {revision} can only be written down by running it, and there is no "
@@ -234,9 +259,30 @@ def _replayed(
         ) from None
     ours, home = databases[database].name, _home(project, backend, database)
     return {
-        identity: tuple(replace(each, sql=each.sql.replace(ours, home)) for each in said)
-        for identity, said in sent.items()
+        identity: replace(
+            each,
+            statements=tuple(
+                replace(one, sql=one.sql.replace(ours, home)) for one in each.statements
+            ),
+        )
+        for identity, each in done.items()
     }
+
+
+def _require_done(replayed: Mapping[str, _Replayed]) -> None:
+    """Raise `MigrationError` for the step that failed."""
+    for revision, each in replayed.items():
+        if each.where is not None:
+            raise _not_written_down(revision, str(each.failure), each.where)
+
+
+def _not_written_down(revision: str, said: str, where: str) -> MigrationError:
+    return MigrationError(
+        f"revision {revision} cannot be written down, because it fails on a scratch database: "
+        f"{said}",
+        where=where,
+        hint="topchef-db roundtrip shows the failure",
+    )
 
 
 def _home(project: Project, backend: Backend, database: str | None) -> str:
@@ -254,8 +300,11 @@ def _home(project: Project, backend: Backend, database: str | None) -> str:
 
 def _replay(
     project: Project, steps: Plan, backend_name: str, database: str | None
-) -> dict[str, tuple[Statement, ...]]:
-    """Take every step on a scratch database, in a worker, hearing the statements literally."""
+) -> dict[str, _Replayed]:
+    """Take every step on a scratch database, in a worker, hearing the statements literally.
+
+    Ends at the first one that fails.
+    """
     from sqlalchemy import make_url
 
     from topchef_schema.backends import named
@@ -267,19 +316,32 @@ def _replay(
     dialect = dialect(paramstyle="named")
     backend.inform(dialect)
 
-    def body(session: Session, target: Target) -> dict[str, tuple[Statement, ...]]:
+    def body(session: Session, target: Target) -> dict[str, _Replayed]:
         there = project.revisions.applied_at(session.heads())
         for step in project.revisions.way_to(steps.start):
             if step.revision.id not in there:
                 session.step(step)
-        return {step.revision.id: session.step(step) for step in steps}
+        done = {}
+        for step in steps:
+            done[step.revision.id] = each = _taken(session, step)
+            if each.where is not None:
+                break
+        return done
 
     try:
         return Entry(project, isolate=True, literal=dialect).run_at(database, body)
     except StepFailed as failed:
-        raise MigrationError(
-            f"revision {failed.step.revision.id} cannot be written down, because it fails on a "
-            f"scratch database: {first_line(failed.cause)}",
-            where=str(failed.location),
-            hint="topchef-db roundtrip shows the failure",
-        ) from None
+        said, where = first_line(failed.cause), str(failed.location)
+        raise _not_written_down(failed.step.revision.id, said, where) from None
+
+
+def _taken(session: Session, step: Step) -> _Replayed:
+    from topchef_schema.bridge.session import StepFailed
+
+    try:
+        statements = session.step(step)
+    except StepFailed as failed:
+        session.settle()
+        reads = tuple(session.listener.reads)
+        return _Replayed(failed.sent, reads, first_line(failed.cause), str(failed.location))
+    return _Replayed(statements, tuple(session.listener.reads))

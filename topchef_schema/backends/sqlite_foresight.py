@@ -1,0 +1,61 @@
+"""What SQLite can tell of work before it is done: rows by its last ANALYZE, and in time."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from topchef_schema.backends.base import undisturbed
+from topchef_schema.model import TableName
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_DDL = re.compile(r"\s*(create|alter|drop|reindex|vacuum|analyze)\b", re.IGNORECASE)
+_STEPS = 10_000
+"""How many steps of its machine SQLite takes before it asks whether to go on."""
+
+
+class SQLiteForesight:
+    """See `topchef_schema.backends.base.Foresight`."""
+
+    def commits_alone(self, sql: str) -> bool:
+        """Whether the driver opens no transaction for *sql*."""
+        return bool(_DDL.match(sql))
+
+    def tables(self, connection: Connection) -> Mapping[TableName, int | None]:
+        """Return the tables of the main database, with what ANALYZE has counted, if it was run."""
+        found: dict[TableName, int | None] = {}
+        with undisturbed(connection):
+            for (name,) in connection.exec_driver_sql(
+                "SELECT name FROM main.sqlite_master WHERE type = 'table' "
+                "AND name NOT LIKE 'sqlite|_%%' ESCAPE '|' ORDER BY name"
+            ):
+                found[TableName(name)] = found[TableName(name, "main")] = None
+            known = "SELECT 1 FROM main.sqlite_master WHERE name = 'sqlite_stat1'"
+            if connection.exec_driver_sql(known).first() is not None:
+                for name, stat in connection.exec_driver_sql("SELECT tbl, stat FROM sqlite_stat1"):
+                    # https://www.sqlite.org/fileformat2.html: the number of rows comes first
+                    rows = int(str(stat).split()[0])
+                    found[TableName(name)] = found[TableName(name, "main")] = rows
+        return found
+
+    @contextmanager
+    def time_limit(self, connection: Connection, seconds: float) -> Iterator[Connection]:
+        """Let the library ask, now and then, whether to go on; a driver of another kind cannot."""
+        import sqlite3
+
+        driver: Any = connection.connection.driver_connection
+        deadline = time.monotonic() + seconds
+        can = isinstance(driver, sqlite3.Connection)
+        with undisturbed(connection):
+            if can:
+                driver.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+            try:
+                yield connection
+            finally:
+                if can:
+                    driver.set_progress_handler(None, _STEPS)
