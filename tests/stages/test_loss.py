@@ -1,4 +1,4 @@
-"""A downgrade that would lose rows or values says which, and does nothing until that is accepted."""
+"""A downgrade that would lose something says what, and does nothing until that is accepted."""
 
 from __future__ import annotations
 

@@ -131,6 +131,11 @@ class Session:
         """Whether a rollback undoes DDL here, as far as Alembic knows."""
         return bool(self.context.impl.transactional_ddl) and not self._commits_every_statement
 
+    @property
+    def autocommit(self) -> bool:
+        """Whether env.py's connection commits each statement by itself."""
+        return self.connection._is_autocommit_isolation()
+
     def heads(self) -> tuple[str, ...]:
         """Read the version table: the heads of this database, sorted."""
         return tuple(sorted(self.context.get_current_heads()))

@@ -64,6 +64,7 @@ def _down(
 ) -> Report:
     from topchef_schema.commands.moving import move
     from topchef_schema.stages import loss
+    from topchef_schema.stages.plan import unmoved
 
     def plan(heads: tuple[str, ...]) -> Plan:
         return project.revisions.downgrade(revision, heads)
@@ -76,7 +77,7 @@ def _down(
     report = move(
         "downgrade",
         project,
-        losses.unchanged(plan),
+        unmoved(plan, losses.seen),
         dry_run=dry_run,
         lock_timeout=lock_timeout,
         history=history,

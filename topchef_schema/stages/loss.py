@@ -6,12 +6,11 @@ the SQL that it writes itself. What cannot be known counts as loss, unless the d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from topchef_schema import backends
-from topchef_schema.errors import HistoryError
 from topchef_schema.model import (
     OWN_TABLES,
     UNKNOWN,
@@ -32,6 +31,7 @@ from topchef_schema.stages import observe, record
 from topchef_schema.stages.count import Rows
 from topchef_schema.stages.entry import Entry, Target
 from topchef_schema.stages.names import Names
+from topchef_schema.stages.plan import Planner
 
 if TYPE_CHECKING:
     from topchef_schema.bridge.session import Session
@@ -53,27 +53,8 @@ class Expected:
     plans: tuple[Plan, ...]
     findings: tuple[Finding, ...]
 
-    def unchanged(
-        self, plan: Callable[[tuple[str, ...]], Plan]
-    ) -> Callable[[tuple[str, ...]], Plan]:
-        """Return *plan*, but raising `HistoryError` where it is no more what was looked at."""
-        known = {each.heads for each in self.seen}
 
-        def same(heads: tuple[str, ...]) -> Plan:
-            found = plan(heads)
-            if found.steps and heads not in known:
-                raise HistoryError(
-                    "the database was moved while it was looked at: it is now at "
-                    f"{', '.join(heads) or 'base'}",
-                    where="what it would lose is known for another revision",
-                    hint="run the same command again",
-                )
-            return found
-
-        return same
-
-
-def expected(project: Project, plan: Callable[[tuple[str, ...]], Plan]) -> Expected:
+def expected(project: Project, plan: Planner) -> Expected:
     """Say what *plan* loses on each database, an error each; nothing is touched."""
     packaged = project.packaged
     seen = observe.databases(project, history=packaged, schema=packaged)
