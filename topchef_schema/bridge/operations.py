@@ -79,10 +79,10 @@ _HARMLESS = (
 
 
 def _effect(doing: Doing, operation: Any) -> Effect:
-    column = getattr(operation, "column_name", None)
-    if isinstance(operation, ops.AddColumnOp):
-        column = operation.column.name
-    return Effect(doing, _table(operation), column, getattr(operation, "new_table_name", None))
+    column = getattr(operation, "column_name", None) or getattr(operation, "column", None)
+    # Some give the column itself, which Alembic takes on some databases.
+    name = None if column is None else str(getattr(column, "name", column))
+    return Effect(doing, _table(operation), name, getattr(operation, "new_table_name", None))
 
 
 def _table(operation: Any) -> TableName:

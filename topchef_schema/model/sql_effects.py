@@ -211,7 +211,8 @@ def _delete(found: Sequence[Word]) -> Effects:
 
 def _update(found: Sequence[Word]) -> Effects:
     table, rest = named_table(_skipped(found, "ONLY", "OR", "IGNORE", "REPLACE"))
-    plain = any(each.key == "SET" for each in rest[:3])
+    keys = [each.key for each in rest[:3]]
+    plain = "SET" in keys and "," not in keys[: keys.index("SET")]
     yield Effect(Doing.CHANGE_ROWS, table) if plain and table is not None else UNKNOWN
 
 

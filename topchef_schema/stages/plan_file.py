@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from topchef_schema.stages.forecast import Forecast, Foreseen
     from topchef_schema.stages.plan import Planner
 
-RULE = "plan-moved"
-
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -148,7 +146,7 @@ def _finding(
 ) -> Finding:
     revision = None if step is None else step.section.step.revision
     return Finding(
-        rule=RULE,
+        rule="plan-moved",
         severity=Severity.ERROR,
         message=message,
         help="look at what would run now: topchef-db plan",
