@@ -30,7 +30,7 @@ def committed(step: dict[str, Any]) -> list[str]:
 
 
 def fill(database: ScratchDatabase, *analyze: str) -> None:
-    rows = ", ".join(f"({number}, 'author {number}')" for number in range(MANY))
+    rows = ", ".join(f"({number}, 'author {number}')" for number in range(1, MANY + 1))
     execute(database, f"INSERT INTO authors (id, name) VALUES {rows}", *analyze)
 
 
@@ -61,13 +61,20 @@ def test_steps(project: MakeProject, scratch: ScratchDatabase, backend: Backend)
     assert report.checks[0].outcome == "pending"
 
 
-def test_rows_that_nobody_has_counted(project: MakeProject, scratch: ScratchDatabase) -> None:
+def test_rows_that_nobody_has_counted(
+    project: MakeProject, scratch: ScratchDatabase, backend: Backend
+) -> None:
+    """They are counted, as far as they are few; InnoDB always has a guess."""
     shop = project("linear")
     upgrade(shop.on(scratch), "aa10")
     fill(scratch)
     (table,) = steps(shop, scratch, "bb20")["bb20"]["tables"]
-    assert table["table"] == "authors"
-    assert table["estimate"] is not (table["rows"] == MANY)
+    guessed = backend.name in ("mariadb", "mysql")
+    assert table == {
+        "table": "authors",
+        "rows": table["rows"] if guessed else MANY,
+        "estimate": guessed,
+    }
 
 
 @pytest.mark.backends("postgresql")

@@ -87,8 +87,11 @@ class Server(Protocol):
 class Foresight(Protocol):
     """What can be told of work on a database before it is done."""
 
-    def commits_alone(self, sql: str) -> bool:
-        """Whether *sql* ends the transaction that it is sent in."""
+    def commits_alone(self, sql: str, *, begun: bool) -> bool:
+        """Whether *sql* is committed with itself, and with what was sent before it.
+
+        *begun* tells whether rows were changed in the same transaction.
+        """
 
     def tables(self, connection: Connection) -> Mapping[TableName, int | None]:
         """Return each table, and how many rows the server believes it has; None: it cannot tell.

@@ -59,7 +59,7 @@ def limited(connection: Connection, variable: str, value: str) -> Iterator[Conne
 class MariaDBForesight:
     """See `topchef_schema.backends.base.Foresight`."""
 
-    def commits_alone(self, sql: str) -> bool:
+    def commits_alone(self, sql: str, *, begun: bool) -> bool:
         """Whether the server commits before it does *sql*."""
         return commits_alone(sql)
 
@@ -77,7 +77,7 @@ class MariaDBForesight:
 class MySQLForesight:
     """See `topchef_schema.backends.base.Foresight`."""
 
-    def commits_alone(self, sql: str) -> bool:
+    def commits_alone(self, sql: str, *, begun: bool) -> bool:
         """Whether the server commits before it does *sql*."""
         return commits_alone(sql)
 

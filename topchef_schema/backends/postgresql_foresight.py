@@ -28,7 +28,7 @@ ORDER BY 1, 2
 class PostgreSQLForesight:
     """See `topchef_schema.backends.base.Foresight`."""
 
-    def commits_alone(self, sql: str) -> bool:
+    def commits_alone(self, sql: str, *, begun: bool) -> bool:
         """Say no: within a transaction nothing does."""
         return False
 

@@ -22,9 +22,9 @@ _STEPS = 10_000
 class SQLiteForesight:
     """See `topchef_schema.backends.base.Foresight`."""
 
-    def commits_alone(self, sql: str) -> bool:
-        """Whether the driver opens no transaction for *sql*."""
-        return bool(_DDL.match(sql))
+    def commits_alone(self, sql: str, *, begun: bool) -> bool:
+        """Whether the driver has opened no transaction, and opens none for *sql*."""
+        return not begun and bool(_DDL.match(sql))
 
     def tables(self, connection: Connection) -> Mapping[TableName, int | None]:
         """Return the tables of the main database, with what ANALYZE has counted, if it was run."""

@@ -17,7 +17,7 @@ from topchef_schema.model import Check, Outcome, Report, Table, short
 
 if TYPE_CHECKING:
     from topchef_schema.project import Project
-    from topchef_schema.stages.forecast import Forecast, Foreseen, Touched
+    from topchef_schema.stages.forecast import Forecast, Foreseen, Sent, Touched
 
 
 def plan(project: Project, revision: str = "heads") -> Report:
@@ -87,8 +87,13 @@ def _step(step: Foreseen) -> dict[str, Any]:
         "note": step.note,
         "sha256": step.sha256,
         "statements": [
-            {"sql": each.sql, "line": each.line, "committed_by": committed}
-            for each, committed in step.statements
+            {
+                "sql": each.statement.sql,
+                "line": each.statement.line,
+                "transaction": each.transaction,
+                "committed_by": each.committed_by,
+            }
+            for each in step.statements
         ],
         "tables": [
             {"table": each.table, "rows": each.rows, "estimate": not each.exact}
@@ -109,16 +114,20 @@ def _tables(found: Forecast, *, several: bool) -> tuple[Table, ...]:
         for each in found.steps
     )
     lines = tuple(
-        (each.section.step.revision.id, committed, short(statement.sql))
+        (str(sent.transaction), sent.committed_by, each.section.step.revision.id, _sql(sent))
         for each in found.steps
-        for statement, committed in each.statements
+        for sent in each.statements
     )
     return (
         Table(
             ("pending", "message", "tables", "note"), steps, title=found.label if several else None
         ),
-        Table(("revision", "committed by", "statement"), lines),
+        Table(("transaction", "committed by", "revision", "statement"), lines),
     )
+
+
+def _sql(sent: Sent) -> str:
+    return short(sent.statement.sql)
 
 
 def _rows(touched: Touched) -> str:
@@ -133,9 +142,9 @@ def _summary(found: Forecast) -> str:
     if not number:
         return f"{found.label}: nothing is pending"
     pending = "1 revision is" if number == 1 else f"{number} revisions are"
-    unit = "all in one transaction" if found.unit == "run" else "each in a transaction of its own"
-    alone = sum(word == "itself" for step in found.steps for _, word in step.statements)
-    but = f", but {alone} {'statement commits' if alone == 1 else 'statements commit'} by itself"
+    unit = "in one transaction" if found.unit == "run" else "a transaction for each"
+    alone = sum(sent.committed_by == "itself" for step in found.steps for sent in step.statements)
+    but = f", but {alone} {'statement commits' if alone == 1 else 'statements commit'} alone"
     return f"{found.label}: {pending} pending, {unit}{but if alone else ''}; nothing was touched"
 
 

@@ -48,11 +48,20 @@ class Touched:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A statement, and what commits it; those with one *transaction* are committed together."""
+
+    statement: Statement
+    committed_by: str
+    transaction: int
+
+
+@dataclass(frozen=True, slots=True)
 class Foreseen:
-    """One step. *note* is why its statements may be others, or not all here."""
+    """One step: what it sends, and which tables of the database that touches."""
 
     section: Section
-    statements: tuple[tuple[Statement, str], ...]
+    statements: tuple[Sent, ...]
     tables: tuple[Touched, ...]
 
     @property
@@ -65,7 +74,7 @@ class Foreseen:
     @property
     def sha256(self) -> str:
         """The sha256 of its statements, in hexadecimal."""
-        text = "\0".join(each.sql for each, _ in self.statements)
+        text = "\0".join(each.statement.sql for each in self.statements)
         return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
 
 
@@ -124,26 +133,27 @@ def _unit(session: Session) -> str:
     return RUN if session.whole_run else REVISION
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Look:
-    """What is known of one database."""
+    """What is known of one database, and the number of the transaction that is open."""
 
     backend: Backend
     unit: str
     autocommit: bool = False
     rows: Rows | None = None
+    transaction: int = 1
+    begun: bool = False
 
     def step(self, section: Section, version_table: str) -> Foreseen:
         """Say what one step would do."""
-        return Foreseen(
-            section,
-            tuple(self._committed(section)),
-            tuple(self._touched(section, {version_table, *OWN_TABLES})),
-        )
+        sent = tuple(self._sent(section))
+        if self.unit == REVISION:
+            self.begun = True  # with its version row
+            self._end()
+        return Foreseen(section, sent, tuple(self._touched(section, {version_table, *OWN_TABLES})))
 
-    def _committed(self, section: Section) -> Iterator[tuple[Statement, str]]:
+    def _sent(self, section: Section) -> Iterator[Sent]:
         """Yield each statement of the revision, and what commits it."""
-        foresight = self.backend.foresight
         outside = False
         for each in section.statements:
             if each.revision is None:
@@ -153,10 +163,26 @@ class _Look:
                 # An autocommit block, as Alembic writes it down.
                 outside = word == "COMMIT"
                 continue
-            alone = self.autocommit or each.autocommit or outside
-            if not self.backend.transactional_ddl and foresight is not None:
-                alone = alone or foresight.commits_alone(each.sql)
-            yield each, ITSELF if alone else self.unit
+            if outside or each.autocommit or self._alone(each.sql):
+                self._end()
+                yield Sent(each, ITSELF, self.transaction)
+                self.transaction += 1
+            else:
+                self.begun = True
+                yield Sent(each, self.unit, self.transaction)
+
+    def _alone(self, sql: str) -> bool:
+        foresight = self.backend.foresight
+        if self.autocommit:
+            return True
+        if self.backend.transactional_ddl or foresight is None:
+            return False
+        return foresight.commits_alone(sql, begun=self.begun)
+
+    def _end(self) -> None:
+        """End the transaction, where anything was done in it."""
+        self.transaction += self.begun
+        self.begun = False
 
     def _touched(self, section: Section, exclude: set[str]) -> Iterator[Touched]:
         """Yield the tables of the database that the statements name."""

@@ -134,7 +134,7 @@ def _rewritten(
 
 
 def _statements(step: Foreseen) -> list[str]:
-    return [each.sql for each, _ in step.statements]
+    return [each.statement.sql for each in step.statements]
 
 
 def _finding(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import first_line
@@ -50,6 +51,18 @@ class _Offline:
     reasons: tuple[tuple[str, str], ...]
 
 
+_OFFLINE = "it asks whether it is offline"
+
+
+def _asks(step: Step) -> bool:
+    """Whether the revision may do something else where its SQL is only written down."""
+    try:
+        source = Path(step.revision.path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return "is_offline_mode" in source or "as_sql" in source
+
+
 @dataclass(frozen=True, slots=True)
 class _Replayed:
     """What a step sent and asked on a scratch database, and *where* it failed there, if it did."""
@@ -73,31 +86,26 @@ def plan(
 
     *on* names the server for revisions that must be replayed (default: the backend's own). Raises
     `UnreachableError` naming the revision that needs a server where there is none, `MigrationError`
-    for one that fails there; with *tolerant* its section says so.
+    for one that fails there; with *tolerant* its section says so. What is told then is what would
+    run, not what a script says: a revision that does something else offline is replayed, too.
     """
     if not steps.steps:
         return Recording(backend.name)
     offline = _render(project, steps, backend, database)
     reasons = dict(offline.reasons)
+    if tolerant:
+        reasons |= {step.revision.id: _OFFLINE for step in steps if _asks(step)}
     replayed: Mapping[str, _Replayed] = {}
-    why = "a revision before it fails on a scratch database"
     if reasons:
-        try:
-            replayed = _on_scratch(project, steps, backend, reasons, on=on, database=database)
-            if not tolerant:
-                _require_done(replayed)
-        except (UnreachableError, MigrationError) as error:
-            if not tolerant:
-                raise
-            why = error.message
+        replayed = _replayed(
+            project, steps, backend, reasons, on=on, database=database, tolerant=tolerant
+        )
     sections = []
     for step, part in zip(steps, offline.parts, strict=True):
-        reason = reasons.get(step.revision.id)
-        heard = _Replayed(part.own or ())
-        if part.own is None:
-            heard = replayed.get(step.revision.id, _Replayed(failure=why))
+        identity = step.revision.id
+        heard = replayed[identity] if identity in reasons else _Replayed(part.own or ())
         statements = (*part.before, *heard.statements, *part.after)
-        fails = heard.where is not None
+        fails, reason = heard.where is not None, reasons.get(identity)
         sections.append(Section(step, statements, reason, heard.reads, heard.failure, fails))
     return Recording(backend.name, offline.opening, tuple(sections), offline.closing)
 
@@ -234,6 +242,30 @@ def _split(said: tuple[Statement, ...]) -> _Part:
 def _empty(said: tuple[Statement, ...]) -> tuple[int, int]:
     begins = bool(said) and said[0].sql.upper().startswith("BEGIN")
     return (1, 1) if begins else (0, 0)
+
+
+def _replayed(
+    project: Project,
+    steps: Plan,
+    backend: Backend,
+    reasons: Mapping[str, str],
+    *,
+    on: str | None,
+    database: str | None,
+    tolerant: bool,
+) -> Mapping[str, _Replayed]:
+    """Return what each step does on a scratch database; with *tolerant* it may not be known."""
+    why = "a revision before it fails on a scratch database"
+    done: Mapping[str, _Replayed] = {}
+    try:
+        done = _on_scratch(project, steps, backend, reasons, on=on, database=database)
+        if not tolerant:
+            _require_done(done)
+    except (UnreachableError, MigrationError) as error:
+        if not tolerant:
+            raise
+        why = error.message
+    return {identity: done.get(identity, _Replayed(failure=why)) for identity in reasons}
 
 
 def _on_scratch(
