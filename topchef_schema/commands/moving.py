@@ -56,15 +56,11 @@ def _said(applied: Applied) -> str:
 
 
 def _shown(command: str, project: Project, plan: Callable[[tuple[str, ...]], Plan]) -> Report:
-    from topchef_schema.backends import named
     from topchef_schema.stages import observe, record
 
     seen = observe.databases(project)
     plans = [plan(each.heads) for each in seen]
-    recordings = [
-        record.plan(project, steps, named(each.backend), database=each.name)
-        for each, steps in zip(seen, plans, strict=True)
-    ]
+    recordings = record.each(project, seen, plans)
     checks = [_pending(steps, each.backend) for each, steps in zip(seen, plans, strict=True)]
     facts = [
         {"current": each.heads, "pending": [step.revision.id for step in steps]}

@@ -197,7 +197,6 @@ def _unchanged(found: Iterator[Adoption]) -> Callable[[Session, Target], None]:
     def require(session: Session, target: Target) -> None:
         before = next(found).seen
         now = observe.within(session, target, schema=True)
-        session.settle()
         if now.heads or now.snapshot != before.snapshot:
             raise HistoryError(
                 "the database has moved since it was looked at",

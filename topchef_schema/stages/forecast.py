@@ -98,10 +98,7 @@ def forecasts(project: Project, plan: Planner) -> tuple[Forecast, ...]:
     """Say what *plan* would do on each database that env.py comes to."""
     seen = observe.databases(project)
     plans = [plan(each.heads) for each in seen]
-    recordings = [
-        record.plan(project, steps, backends.named(each.backend), database=each.name, tolerant=True)
-        for each, steps in zip(seen, plans, strict=True)
-    ]
+    recordings = record.each(project, seen, plans, tolerant=True)
     waiting = iter(zip(seen, plans, recordings, strict=True))
     if not all(each.present for each in seen):
         return tuple(_unseen(*each) for each in waiting)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from topchef_schema import backends
 from topchef_schema.model import (
     OWN_TABLES,
     UNKNOWN,
@@ -61,10 +60,7 @@ def expected(project: Project, plan: Planner) -> Expected:
     for each in seen:
         observe.refuse_foreign(project, each)
     plans = tuple(plan(each.heads) for each in seen)
-    recordings = [
-        record.plan(project, steps, backends.named(each.backend), database=each.name, tolerant=True)
-        for each, steps in zip(seen, plans, strict=True)
-    ]
+    recordings = record.each(project, seen, plans, tolerant=True)
     if not any(_may_lose(section) for each in recordings for section in each.sections):
         return Expected(seen, plans, ())
     waiting = iter(recordings)
