@@ -198,6 +198,11 @@ UNKNOWN = {
         "    op.get_bind().execute(sa.text('SELECT label FROM shelf')).all()",
         "it reads shelf",
     ),
+    "through a view": (
+        "op.execute('CREATE VIEW narrow AS SELECT * FROM shelf')\n"
+        "op.execute('DELETE FROM narrow')\nop.execute('DROP VIEW narrow')",
+        "the rows of narrow cannot be seen from here",
+    ),
     "a query that deletes": (
         "op.execute('WITH old AS (SELECT 1) DELETE FROM box')",
         "what this statement does to rows cannot be known",
@@ -209,6 +214,8 @@ UNKNOWN = {
 def test_what_cannot_be_known(project: MakeProject, scratch: ScratchDatabase, what: str) -> None:
     body, words = UNKNOWN[what]
     shop = undoing(project, body)
+    if "narrow" in body and scratch.url.get_backend_name() == "sqlite":
+        pytest.skip("SQLite deletes nothing through a view")
     if "WITH" in body and "mariadb" in scratch.url.drivername:
         pytest.skip("MariaDB has no such statement")
     upgrade(shop.on(scratch))

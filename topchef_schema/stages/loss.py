@@ -44,6 +44,9 @@ HARMLESS = {
 }
 
 
+_OF_ROWS = {Doing.CHANGE_ROWS, Doing.DELETE_ROWS}
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What a plan loses on each database that env.py comes to, as it is now."""
@@ -101,6 +104,12 @@ class _Suspect:
     statement: Statement | None
     why: str = ""
 
+    @property
+    def reason(self) -> str:
+        """What tells it from others of which nobody knows what they touch."""
+        shown = self.statement.sql if self.statement and self.table is None else ""
+        return f"{self.why} {shown}"
+
 
 @dataclass
 class _Looker:
@@ -121,7 +130,7 @@ class _Looker:
         dropped = {each.table for each in suspects if each.doing is Doing.DROP_TABLE}
         told = set()
         for each in suspects:
-            key = (each.section.step.revision.id, each.doing, each.table, each.column, each.why)
+            key = (each.section.step.revision.id, each.doing, each.table, each.column, each.reason)
             if key in told or (each.doing is not Doing.DROP_TABLE and each.table in dropped):
                 continue
             told.add(key)
@@ -166,7 +175,8 @@ class _Looker:
         self, section: Section, effect: Effect, statement: Statement
     ) -> Iterator[_Suspect]:
         assert effect.table is not None
-        if self.names.is_elsewhere(effect.table):
+        through_a_view = effect.doing in _OF_ROWS and not self.names.is_known(effect.table)
+        if through_a_view or self.names.is_elsewhere(effect.table):
             why = f"the rows of {effect.table} cannot be seen from here"
             yield _Suspect(section, Doing.UNKNOWN, None, None, statement, why)
         table, column = self.names.taken(effect)

@@ -36,6 +36,10 @@ class Names:
         """
         return self._now.get(self._place(table))
 
+    def is_known(self, table: TableName) -> bool:
+        """Whether *table* is one of the database, or one that the plan has made or dropped."""
+        return self._place(table) in self._now
+
     def is_elsewhere(self, table: TableName) -> bool:
         """Whether *table* is in a schema of which nothing is known."""
         place = self._place(table)
