@@ -80,7 +80,7 @@ def test_revisions_that_only_move_rows(project: MakeProject, scratch: ScratchDat
     assert [(each.rule, str(each.severity)) for each in shown.findings] == [
         ("not-the-only-one", "warning")
     ]
-    assert "a1a1 build the same schema as b2b2" in shown.findings[0].message
+    assert "the schema is also that of a1a1" in shown.findings[0].message
     named = baseline(shop.on(scratch), "a1a1")
     assert (named.findings, named.data["current"]) == ((), ["a1a1"])
 

@@ -119,8 +119,8 @@ def _others(found: Sequence[Adoption], state: Candidate) -> list[Finding]:
         Finding(
             rule="not-the-only-one",
             severity=Severity.WARNING,
-            message=f"{', '.join(others)} build the same schema as {state.revision}: what was done "
-            "to rows in between cannot be seen",
+            message=f"the schema is also that of {', '.join(others)}: whether rows were moved in "
+            "between cannot be seen",
             help="look at these revisions; topchef-db stamp sets another one of them",
             backend=found[0].seen.backend,
             revision=state.revision,
