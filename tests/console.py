@@ -27,6 +27,7 @@ VARIABLE = [
     (r'\btime="[\d.]+"', 'time="0"'),
     (r'"version": "[^"]+"', '"version": "0"'),
     (r'"tool_version": "[^"]+"', '"tool_version": "0"'),
+    (r'"host": "[^"]+"', '"host": "host"'),
     (r"\b[0-9a-f]{64}\b", "SHA256"),
     (r"\b[0-9a-f]{32}\b", "RANDOM"),
     (r"\bdeploy@[\w.-]+", "deploy@host"),

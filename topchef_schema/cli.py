@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,6 +19,7 @@ from topchef_schema import __version__
 from topchef_schema.commands import options
 from topchef_schema.discover import discover
 from topchef_schema.errors import InterruptedRunError, TopchefError, UsageError
+from topchef_schema.formats.log import FACTS, chosen_format, log_to_stderr
 from topchef_schema.model import ErrorInfo, Report, Severity
 
 log = logging.getLogger("topchef_schema")
@@ -70,8 +72,7 @@ class Program(click.Group):
 )
 @options.project_options
 @options.url_options
-@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
-@click.option("-q", "--quiet", is_flag=True, help="Say only errors on stderr.")
+@options.log_options
 @click.version_option(__version__, prog_name="topchef-db", message="%(prog)s %(version)s")
 @click.pass_context
 def program(ctx: click.Context, /, **given: Any) -> None:
@@ -85,14 +86,13 @@ def program(ctx: click.Context, /, **given: Any) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit. The only place that prints a report or exits."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    _log_to_stderr(given)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A script has to be the same whatever the terminal's character set is.
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     with contextlib.suppress(ValueError):  # only the main thread may ask for signals
         # What was made for this run is removed as after Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _broken_pipe():
+    with _broken_pipe(), log_to_stderr(_level(given), _log_format(given)):
         sys.exit(run(given))
 
 
@@ -156,7 +156,7 @@ class _Output:
             noted = Report(report.command, findings=report.findings)
             click.echo(formats["text"](noted, self.fail_on), nl=False, err=True)
         if report.error is not None and self.format in ("text", "sql"):
-            click.echo(text, nl=False, err=True)
+            _tell(report.error, text)
         elif self.output is not None and self.output != "-":
             _write_file(Path(self.output), text)
         else:
@@ -170,7 +170,7 @@ class _Output:
         except UsageError as second:
             # The report has no place: what it would say is said here.
             self.output = None
-            click.echo(f"error: {second.message}: {second.where}", err=True)
+            _tell(ErrorInfo.of(second), f"error: {second.message}: {second.where}\n")
             return self.write(Report(self.command, error=ErrorInfo.of(error)))
 
     def usage(self, error: click.UsageError) -> int:
@@ -179,6 +179,14 @@ class _Output:
             click.echo(error.ctx.get_usage(), err=True)
         name = error.ctx.command_path if error.ctx is not None else "topchef-db"
         return self.failure(UsageError(error.format_message(), where=name, hint=f"{name} --help"))
+
+
+def _tell(error: ErrorInfo, text: str) -> None:
+    """Say on stderr what went wrong: *text*, or with a log in JSON one object that holds it all."""
+    if chosen_format() == "json":
+        log.error("%s", error.message, extra={k: v for k, v in asdict(error).items() if k in FACTS})
+    else:
+        click.echo(text, nl=False, err=True)
 
 
 def _write_file(path: Path, text: str) -> None:
@@ -192,17 +200,15 @@ def _write_file(path: Path, text: str) -> None:
         ) from None
 
 
-def _log_to_stderr(given: Sequence[str]) -> None:
-    level = logging.INFO
-    if "-v" in given or "--verbose" in given:
-        level = logging.DEBUG
+def _level(given: Sequence[str]) -> int:
     if "-q" in given or "--quiet" in given:
-        level = logging.ERROR
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    log.handlers[:] = [handler]
-    log.propagate = False
-    log.setLevel(level)
+        return logging.ERROR
+    return logging.DEBUG if "-v" in given or "--verbose" in given else logging.INFO
+
+
+def _log_format(given: Sequence[str]) -> str:
+    """Read the option before anything is parsed: a wrong call is told of in that format, too."""
+    return options.option_value(given, ("--log-format",)) or "text"
 
 
 @contextlib.contextmanager

@@ -79,6 +79,7 @@ WAYS = {
 
 ELSEWHERE = {
     "another_database",
+    "dies",
     "handed_or_asynchronous",
     "own_mind",
     "tenant_schemas",

@@ -54,7 +54,7 @@ def test_alembic_proposes_nothing_about_our_tables(
         execute(
             scratch,
             "CREATE INDEX ix_topchef_history_run ON topchef_history (run_id)",
-            "CREATE TABLE topchef_journal (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE IF NOT EXISTS topchef_journal (id INTEGER PRIMARY KEY)",
             "CREATE TABLE topchef_documents (id INTEGER PRIMARY KEY)",
         )
     ini = (garden.root / "alembic.ini").read_text()

@@ -27,6 +27,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "init": ("elsewhere",),
     "merge": (),
     "plan": (),
+    "repair": (),
     "revision": ("-m", "words", "--empty"),
     "roundtrip": ("--on", "sqlite", "aa10"),
     "scratch": ("--on", "sqlite"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import platform
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,11 @@ import pytest
 
 import topchef_schema
 from tests.documents_of_reports import checked
-from tests.whole_projects import MakeProject, execute, query, revision, tables, text
+from tests.whole_projects import MakeProject, Whole, execute, query, revision, tables, text
 from topchef_schema import downgrade, history, stamp, status, upgrade
-from topchef_schema.errors import MigrationError
+from topchef_schema.errors import HistoryError, MigrationError
+from topchef_schema.model import JOURNAL_TABLE
+from topchef_schema.model.file_fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase
@@ -55,7 +57,7 @@ def test_rows(project: MakeProject, scratch: ScratchDatabase, backend: Backend) 
         assert row.git_commit == "0123456789abcdef"
         assert (row.reason, row.error) == (None, None)
         (file,) = shop.versions.glob(f"{row.revision}*.py")
-        assert row.file_sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+        assert row.file_sha256 == fingerprint(file.read_bytes())
         assert (row.database_user is None) is (backend.name == "sqlite")
         assert (row.database_user or "").partition("@")[0] == (scratch.url.username or "")
 
@@ -72,10 +74,21 @@ def test_rows(project: MakeProject, scratch: ScratchDatabase, backend: Backend) 
         "milliseconds",
         "by",
         "git_commit",
+        "tool_version",
     ]
     assert applied["applied_at"].endswith("Z")
     assert applied["by"].startswith(f"{getpass.getuser()}@{platform.node()}")
+    assert (applied["git_commit"], applied["tool_version"]) == (
+        "0123456789abcdef",
+        topchef_schema.__version__,
+    )
     assert len(report.data["events"]) == 3
+    for event in report.data["events"]:
+        assert (event["os_user"], event["host"]) == (getpass.getuser(), platform.node())
+    shown = shop.call("history", "--url", text(scratch)).stdout.splitlines()
+    assert f"{topchef_schema.__version__} at 0123456789  authors and books" in shown[-1]
+    assert f"{getpass.getuser()}@{platform.node()}" in shown[-1]
+    assert f"{applied['milliseconds']} ms" in shown[-1]
 
 
 def test_line_ends_do_not_change_the_hash(project: MakeProject) -> None:
@@ -152,7 +165,7 @@ def test_stamp(project: MakeProject, scratch: ScratchDatabase) -> None:
     shop = project("linear")
     report = stamp(shop.on(scratch), "bb20", reason="restored from a dump")
     assert report.data == {"before": [], "current": ["bb20"]}
-    assert tables(scratch) == {"alembic_version", "topchef_history"}
+    assert tables(scratch) - {JOURNAL_TABLE} == {"alembic_version", "topchef_history"}
     rows = history(shop.on(scratch))
     assert statuses(rows) == {"cc30": "pending", "bb20": "stamped", "aa10": "stamped"}
     assert [(row["revision"], row["direction"], row["reason"]) for row in rows.data["events"]] == [
@@ -218,3 +231,94 @@ def test_stamp_settles_what_an_older_one_took_away(project: MakeProject) -> None
         stamp(shop.here(), place)
     found = statuses(history(shop.here()))
     assert found == {"cc30": "stamped", "bb20": "stamped", "aa10": "stamped"}
+
+
+def test_events_for_a_reader(project: MakeProject) -> None:
+    shop = project("linear")
+    upgrade(shop.here(), "aa10")
+    stamp(shop.here(), "bb20", reason="restored from a dump")
+    done = shop.call("history", "--events", "--url", shop.url)
+    header, first, second = done.stdout.splitlines()
+    assert header.split() == ["at", "revision", "status", "took", "by", "with", "why"]
+    assert first.split()[2:5] == ["aa10", "up", "applied"]
+    assert second.split()[2:5] == ["bb20", "up", "stamped"]
+    assert second.endswith("restored from a dump")
+
+
+def test_moves_of_plain_alembic(project: MakeProject, scratch: ScratchDatabase) -> None:
+    shop = project("linear", ini=f"sqlalchemy.url = {text(scratch).replace('%', '%%')}")
+    assert shop.alembic("upgrade", "aa10").returncode == 0
+    # No history at all: nothing to hold the version table against.
+    assert status(shop.on(scratch)).findings == ()
+    done = shop.call("upgrade", "bb20", "--url", text(scratch))
+    assert "without a row" not in done.stderr
+    assert moves(shop, scratch) == "without a row in topchef_history: aa10 applied"
+    assert shop.alembic("upgrade", "cc30").returncode == 0
+    assert moves(shop, scratch) == "without a row in topchef_history: aa10, cc30 applied"
+    assert shop.alembic("downgrade", "aa10").returncode == 0
+    assert moves(shop, scratch) == (
+        "without a row in topchef_history: aa10 applied and bb20 reverted"
+    )
+    assert statuses(history(shop.on(scratch))) == {
+        "cc30": "pending",
+        "bb20": "reverted by alembic",
+        "aa10": "applied by alembic",
+    }
+    done = shop.call("upgrade", "--url", text(scratch))
+    assert ": moved without a row in topchef_history: aa10 applied and bb20 reverted" in done.stderr
+    assert moves(shop, scratch) == "without a row in topchef_history: aa10 applied"
+
+
+def moves(shop: Whole, scratch: ScratchDatabase) -> str:
+    (finding,) = status(shop.on(scratch)).findings
+    assert (finding.rule, str(finding.severity)) == ("moved-without-history", "info")
+    return str(finding.message).partition(": ")[2]
+
+
+def test_moves_of_plain_alembic_after_a_stamp(project: MakeProject) -> None:
+    shop = project("branched")
+    stamp(shop.here(), "heads")
+    assert status(shop.here()).findings == ()
+    # One branch down by a stamp: what both stand on stays.
+    stamp(shop.here(), "billing@base")
+    assert status(shop.here()).findings == ()
+    stamp(shop.here(), "b1b1")
+    stamp(shop.here(), "a0a0")
+    found = status(shop.here())
+    assert (found.data["current"], found.findings) == (["a0a0"], ())
+
+
+@pytest.mark.parametrize("command", ["upgrade", "upgrade --dry-run", "status", "downgrade base"])
+def test_revision_of_another_release(
+    project: MakeProject, scratch: ScratchDatabase, command: str
+) -> None:
+    shop = project("linear")
+    upgrade(shop.on(scratch))
+    (newest,) = shop.versions.glob("cc30*.py")
+    newest.unlink()
+    before = query(scratch, "SELECT * FROM topchef_history")
+    done = shop.call(*command.split(), "--url", text(scratch))
+    assert done.returncode == 8
+    assert re.search(
+        r"error: revision cc30, applied on \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ from git commit "
+        r"0123456789abcdef, is not in this project\n",
+        done.stderr,
+    )
+    assert "help: deploy that release, or downgrade from there" in done.stderr
+    assert query(scratch, "SELECT * FROM topchef_history") == before
+    assert query(scratch, "SELECT version_num FROM alembic_version") == [("cc30",)]
+    # `history` shows it, with all that is known of it.
+    row = history(shop.on(scratch)).data["revisions"][0]
+    assert (row["revision"], row["status"]) == ("cc30", "applied, not in this project")
+    assert row["git_commit"] == "0123456789abcdef"
+
+
+def test_unknown_revision_without_a_history(project: MakeProject) -> None:
+    shop = project("linear")
+    upgrade(shop.here(), history=False)
+    execute(shop.url, "UPDATE alembic_version SET version_num = 'lost'")
+    for call in (upgrade, status, lambda on: stamp(on, "head")):
+        with pytest.raises(HistoryError, match="at revision lost, which this project does not"):
+            call(shop.here())
+    rows = statuses(history(shop.here()))
+    assert rows["lost"] == "applied by alembic, not in this project"

@@ -93,6 +93,42 @@ def test_a_reader_can_look(project: MakeProject, scratch: ScratchDatabase, reade
 
 
 @pytest.mark.backends("postgresql", "mariadb", "mysql")
+@pytest.mark.parametrize("env", ["usual", "step_by_step"])
+def test_a_reader_who_may_not_see_the_history(
+    project: MakeProject,
+    scratch: ScratchDatabase,
+    server: Server,
+    backend: Backend,
+    reader: URL,
+    *,
+    env: str,
+) -> None:
+    shop = project("linear", env=env)
+    upgrade(shop.on(scratch), "bb20")
+    in_it = server.url.set(database=scratch.name).render_as_string(hide_password=False)
+    if backend.name == "postgresql":
+        execute(
+            in_it,
+            f"REVOKE pg_read_all_data FROM {reader.username}",
+            f"GRANT SELECT ON alembic_version TO {reader.username}",
+        )
+    else:
+        for host in ("%%", "localhost"):
+            who = f"'{reader.username}'@'{host}'"
+            execute(
+                in_it,
+                f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {who}",
+                f"GRANT SELECT ON `{scratch.name}`.alembic_version TO {who}",
+            )
+    url = reader.render_as_string(hide_password=False)
+    for look in (("status",), ("history",), ("upgrade", "--dry-run")):
+        done = call(*look, "--url", url)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("the history cannot be read: ") == 1
+    assert "bb20" in call("status", "--url", url).stdout
+
+
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
 def test_a_reader_can_look_at_an_empty_database(
     project: MakeProject, scratch: ScratchDatabase, reader: URL
 ) -> None:

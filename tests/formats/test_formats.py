@@ -20,7 +20,7 @@ from topchef_schema.formats.text import width
 from topchef_schema.model import Check, Finding, Outcome, Report, Severity, Table
 
 FORMATS: dict[str, Any] = discover("topchef_schema.formats", "FORMAT")
-EXTENSIONS = {"json": "json", "junit": "xml", "sql": "sql", "text": "txt"}
+EXTENSIONS = {"github": "github.txt", "json": "json", "junit": "xml", "sql": "sql", "text": "txt"}
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
@@ -82,6 +82,39 @@ def test_junit_of_everything() -> None:
     assert "alembic/versions/bb20.py:12" in str(failure.text)
     assert "before: None" not in str(failure.text)
     assert "alembic/versions/bb20.py:None" not in str(second.text)
+
+
+def test_github_commands_are_one_line_each() -> None:
+    """What is in them begins no further command, and no further property."""
+    finding = Finding(
+        "rule",
+        Severity.WARNING,
+        "100%\n::error::mine\r\n::set-output name=a::b\r##[error]c",
+        path="a,line=1:b.py",
+        line=7,
+        revision="aa10",
+    )
+    render = FORMATS["github"]
+    assert render(Report("status", findings=(finding,)), Severity.ERROR) == (
+        "::warning file=a%2Cline=1%3Ab.py,line=7,title=rule · aa10::"
+        "100%25%0A::error::mine%0A::set-output name=a::b%0A##[error]c\n"
+    )
+    # Why the job fails is an error, whatever it is called.
+    failing = render(Report("status", findings=(finding,)), Severity.WARNING)
+    assert failing.startswith("::error file=")
+    for line in render(HARM, Severity.ERROR).splitlines():
+        assert line.startswith(("::error ", "::notice "))
+
+
+def test_github_shows_what_failed_without_a_finding() -> None:
+    check = Check("prices", Outcome.FAILED, "sqlite", "aa10", detail="it did")
+    told = Finding("rule", Severity.ERROR, "it fails", backend="sqlite", revision="aa10")
+    render = FORMATS["github"]
+    alone = render(Report("roundtrip", checks=(check,)), Severity.ERROR)
+    assert alone == "::error title=prices · aa10 · sqlite::it did\n"
+    assert "it did" not in render(
+        Report("roundtrip", checks=(check,), findings=(told,)), Severity.ERROR
+    )
 
 
 TEXT = st.text(max_size=8)

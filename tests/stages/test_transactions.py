@@ -1,4 +1,4 @@
-"""What a failed run leaves in each kind of transaction is what plain Alembic leaves, and told."""
+"""What a failed run leaves in each kind of transaction is what plain Alembic leaves, or less."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tests.plain_alembic import Rival
 from tests.whole_projects import MakeProject, Whole, query, revision, tables, text
 from topchef_schema import roundtrip, stamp, upgrade
 from topchef_schema.errors import MigrationError, PartialError
+from topchef_schema.model import HISTORY_TABLE, JOURNAL_TABLE
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase, Server
@@ -26,7 +27,7 @@ ENVIRONMENTS = {
 }
 """Each, and the only database on which it works."""
 
-OWN = {"topchef_history"}
+OWN = {HISTORY_TABLE, JOURNAL_TABLE}
 FAILS = 'op.execute("INSERT INTO nowhere VALUES (1)")'
 
 
@@ -65,6 +66,11 @@ def test_failed_upgrade(
     finally:
         server.drop(ours)
         server.drop(theirs)
+    if backend_name == "sqlite" and env != "autocommit":
+        # Plain Alembic's driver does not undo DDL there: ours leaves nothing half done.
+        tables_left, rows = theirs_left
+        applied = shop.load().revisions.applied_at(tuple(rows))
+        theirs_left = (tables_left & {"alembic_version", *(f"t_{each}" for each in applied)}, rows)
     assert ours_left == theirs_left
     said(shop, caught.value, *ours_left)
 

@@ -14,6 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from topchef_schema.backends.driver_message import driver_message
+
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
@@ -87,12 +89,6 @@ class Server(Protocol):
 class Foresight(Protocol):
     """What can be told of work on a database before it is done."""
 
-    def commits_alone(self, sql: str, *, begun: bool) -> bool:
-        """Whether *sql* is committed with itself, and with what was sent before it.
-
-        *begun* tells whether rows were changed in the same transaction.
-        """
-
     def tables(self, connection: Connection) -> Mapping[TableName, int | None]:
         """Return each table, and how many rows the server believes it has; None: it cannot tell.
 
@@ -106,6 +102,48 @@ class Foresight(Protocol):
 
         Inside of a transaction an error in there does not end it.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """An object that is in no revision: its name, what it is, and what to do about it."""
+
+    rule: str
+    object: str
+    message: str
+    remedy: str
+
+
+class CommitRules(Protocol):
+    """What commits on one database, and how one learns afterwards whether it was done."""
+
+    @property
+    def one_writer(self) -> bool:
+        """Whether a connection that has written keeps all others from writing."""
+
+    def commits_alone(self, sql: str) -> bool:
+        """Whether *sql* ends the transaction it is sent in."""
+
+    def needs_autocommit(self, sql: str) -> bool:
+        """Whether *sql* cannot be, or does nothing, in a transaction."""
+
+    def before(self, connection: Connection, sql: str) -> str | None:
+        """Return a digest of what the catalog says of the object that *sql* is to change."""
+
+    def begin(self, connection: Connection) -> None:
+        """Open a transaction, if none is open and the driver would not open one for DDL."""
+
+    def took_effect(self, connection: Connection, sql: str, before: str | None) -> bool | None:
+        """Say whether an interrupted statement was done; None where nobody can know.
+
+        *before* is what `before` had returned. Only reads.
+        """
+
+    def clear_away(self, connection: Connection, sql: str) -> None:
+        """Remove what a statement left that did not take effect, so that it can be sent again."""
+
+    def leftovers(self, connection: Connection) -> tuple[Leftover, ...]:
+        """Return what interrupted statements of any tool left in the schema. Only reads."""
 
 
 class Backend(Protocol):
@@ -132,6 +170,10 @@ class Backend(Protocol):
     @property
     def foresight(self) -> Foresight | None:
         """What can be told beforehand; None for an offline-only backend."""
+
+    @property
+    def commit_rules(self) -> CommitRules | None:
+        """What commits there; None for an offline-only backend."""
 
     online: bool
     """Whether it can be connected to; an offline-only backend can only render SQL."""
@@ -284,9 +326,7 @@ def safe_label(url: URL) -> str:
 
 def first_line(error: BaseException) -> str:
     """Return the first line of what the driver said, without SQL and without bound values."""
-    original = getattr(error, "orig", None) or error
-    text = str(original).strip()
-    return text.splitlines()[0] if text else type(original).__name__
+    return driver_message(error).splitlines()[0]
 
 
 def runtime_directory(name: str, within: str | None = None) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch, mysql_throwaway
 from topchef_schema.backends.mysql_catalog import Catalog, Rows
+from topchef_schema.backends.mysql_ddl import MySQLCommits
 from topchef_schema.backends.mysql_foresight import MariaDBForesight
 from topchef_schema.errors import UnreachableError
 from topchef_schema.model import Snapshot
@@ -84,6 +85,11 @@ class MariaDB:
     made_by_connecting = False
     foresight = MariaDBForesight()
     online = True
+
+    @property
+    def commit_rules(self) -> MySQLCommits:
+        """Those of both, which ask for the schema in the words of each."""
+        return MySQLCommits(self.snapshot)
 
     def with_driver(self, url: URL) -> URL:
         """Return *url* with mysqlclient, else PyMySQL."""

@@ -34,6 +34,7 @@ class SQLServer:
     offline_url = "mssql+pyodbc://"
     made_by_connecting = False
     foresight = None
+    commit_rules = None
     online = False
 
     def with_driver(self, url: URL) -> URL:

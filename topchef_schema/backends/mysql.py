@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch, mysql_throwaway
 from topchef_schema.backends.mysql_catalog import Catalog, Rows
+from topchef_schema.backends.mysql_ddl import MySQLCommits
 from topchef_schema.backends.mysql_foresight import MySQLForesight
 from topchef_schema.model import Snapshot
 
@@ -57,6 +58,11 @@ class MySQL:
     made_by_connecting = False
     foresight = MySQLForesight()
     online = True
+
+    @property
+    def commit_rules(self) -> MySQLCommits:
+        """Those of both, which ask for the schema in the words of each."""
+        return MySQLCommits(self.snapshot)
 
     def with_driver(self, url: URL) -> URL:
         """Return *url* with mysqlclient, else PyMySQL."""

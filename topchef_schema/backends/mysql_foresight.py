@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,24 +13,10 @@ from topchef_schema.model import TableName
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-# https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html
-_COMMENT = r"(?:\s|/\*(?!!).*?\*/|--\s[^\n]*\n|#[^\n]*\n)*"
-_ALONE = re.compile(
-    _COMMENT + r"(create|alter|drop|rename|truncate|grant|revoke|optimize|repair|check\s+table|"
-    r"cache|flush|install|uninstall|import|analyze|lock|load\s+index|set\s+password)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_TEMPORARY = re.compile(_COMMENT + r"(create|drop)\s+(or\s+replace\s+)?temporary\b", re.IGNORECASE)
-
 _TABLES = """
 SELECT table_schema, table_name, table_rows FROM information_schema.tables
 WHERE table_schema = database() AND table_type = 'BASE TABLE' ORDER BY 2
 """
-
-
-def commits_alone(sql: str) -> bool:
-    """Whether the server commits before it does *sql*."""
-    return bool(_ALONE.match(sql)) and not _TEMPORARY.match(sql)
 
 
 def tables(connection: Connection) -> Mapping[TableName, int | None]:
@@ -59,10 +44,6 @@ def limited(connection: Connection, variable: str, value: str) -> Iterator[Conne
 class MariaDBForesight:
     """See `topchef_schema.backends.base.Foresight`."""
 
-    def commits_alone(self, sql: str, *, begun: bool) -> bool:
-        """Whether the server commits before it does *sql*."""
-        return commits_alone(sql)
-
     def tables(self, connection: Connection) -> Mapping[TableName, int | None]:
         """Return the tables of the database."""
         return tables(connection)
@@ -76,10 +57,6 @@ class MariaDBForesight:
 
 class MySQLForesight:
     """See `topchef_schema.backends.base.Foresight`."""
-
-    def commits_alone(self, sql: str, *, begun: bool) -> bool:
-        """Whether the server commits before it does *sql*."""
-        return commits_alone(sql)
 
     def tables(self, connection: Connection) -> Mapping[TableName, int | None]:
         """Return the tables of the database, with what is true now: the server keeps it a day."""

@@ -35,6 +35,7 @@ class Oracle:
     offline_url = "oracle+oracledb://"
     made_by_connecting = False
     foresight = None
+    commit_rules = None
     online = False
 
     def with_driver(self, url: URL) -> URL:

@@ -15,6 +15,7 @@ from topchef_schema.backends.base import (
     undisturbed,
     with_semicolon,
 )
+from topchef_schema.backends.postgresql_ddl import PostgreSQLCommits
 from topchef_schema.backends.postgresql_foresight import PostgreSQLForesight
 from topchef_schema.errors import UnreachableError
 
@@ -47,6 +48,11 @@ class PostgreSQL:
     made_by_connecting = False
     foresight = PostgreSQLForesight()
     online = True
+
+    @property
+    def commit_rules(self) -> PostgreSQLCommits:
+        """Its own, which ask for the schema."""
+        return PostgreSQLCommits(self.snapshot)
 
     def with_driver(self, url: URL) -> URL:
         """Return *url* with the driver it names, else psycopg, else psycopg2."""

@@ -28,10 +28,6 @@ ORDER BY 1, 2
 class PostgreSQLForesight:
     """See `topchef_schema.backends.base.Foresight`."""
 
-    def commits_alone(self, sql: str, *, begun: bool) -> bool:
-        """Say no: within a transaction nothing does."""
-        return False
-
     def tables(self, connection: Connection) -> Mapping[TableName, int | None]:
         """Return the tables of all schemas, with what the last ANALYZE or VACUUM has counted."""
         from sqlalchemy import text

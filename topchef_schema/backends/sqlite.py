@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import Failure, driver_connection, undisturbed, with_semicolon
 from topchef_schema.backends.sqlite_foresight import SQLiteForesight
+from topchef_schema.backends.sqlite_transaction import SQLiteCommits
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -36,11 +37,12 @@ class SQLite:
     name = "sqlite"
     title = "SQLite"
     dialects = frozenset({"sqlite"})
-    # SQLite itself could; the driver's way of opening transactions cannot, and Alembic knows.
-    transactional_ddl = False
+    # Not as Alembic knows it: its driver opens transactions too late, see sqlite_transaction.py.
+    transactional_ddl = True
     offline_url = "sqlite://"
     made_by_connecting = True
     foresight = SQLiteForesight()
+    commit_rules = SQLiteCommits()
     online = True
 
     def with_driver(self, url: URL) -> URL:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,6 @@ from topchef_schema.model import TableName
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_DDL = re.compile(r"\s*(create|alter|drop|reindex|vacuum|analyze)\b", re.IGNORECASE)
 _STEPS = 10_000
 """How many steps of its machine SQLite takes before it asks whether to go on."""
 
@@ -25,10 +23,6 @@ _SOON = 1.0
 
 class SQLiteForesight:
     """See `topchef_schema.backends.base.Foresight`."""
-
-    def commits_alone(self, sql: str, *, begun: bool) -> bool:
-        """Whether the driver has opened no transaction, and opens none for *sql*."""
-        return not begun and bool(_DDL.match(sql))
 
     def tables(self, connection: Connection) -> Mapping[TableName, int | None]:
         """Return the tables of the main database, with what ANALYZE has counted, if it was run."""

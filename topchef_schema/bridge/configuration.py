@@ -108,7 +108,8 @@ def output_to_stderr() -> Iterator[None]:
     Also what programs print that they start, where stdout is the process's own.
     """
     with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as stack:
-        if sys.stdout is sys.__stderr__ and sys.__stdout__ is not None:
+        # A log in JSON stands in front of stderr.
+        if getattr(sys.stdout, "behind", sys.stdout) is sys.__stderr__ and sys.__stdout__:
             _join(sys.__stdout__, sys.__stderr__, stack)
         yield
 

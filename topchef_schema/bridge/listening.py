@@ -35,7 +35,7 @@ class Listener:
     Reads are left out, unless ``op.execute`` sent them: it gives no result back, so a SELECT there
     is sent for what it does. With *literal* each statement is written as a script needs it, with
     its values in it; else as it was sent, without them. *effects* are those of the operation that
-    is under way.
+    is under way. While it is *deaf* nothing is heard.
     """
 
     backend: str
@@ -46,6 +46,7 @@ class Listener:
     commits: int = 0
     reads: list[str] = field(default_factory=list)
     effects: tuple[Effect, ...] | None = None
+    deaf: bool = False
     _rendered: list[str] | None = None
     _started: float = 0.0
     _heard: int = 0
@@ -115,14 +116,22 @@ class Listener:
             )
         )
 
+    def forget(self) -> None:
+        """Take back the statement that was heard last: it is not sent."""
+        if self._heard:
+            del self.statements[-self._heard :]
+            self._heard = 0
+
     def _before_execute(
         self, connection: Connection, element: Any, multiparams: Any, params: Any, options: Any
     ) -> None:
-        if self.step is not None and self.literal is not None:
+        if self.step is not None and self.literal is not None and not self.deaf:
             values = list(multiparams) or ([params] if params else [{}])
             self._rendered = [literal_sql(element, each, self.literal) for each in values]
 
     def _before_cursor(self, connection: Connection, cursor: Any, sql: str, *_: Any) -> None:
+        if self.deaf:
+            return
         rendered, self._rendered = self._rendered, None
         self._heard = 0
         if self.step is None:
@@ -138,7 +147,7 @@ class Listener:
         self._started = time.perf_counter()
 
     def _after_cursor(self, *_: Any) -> None:
-        if self._heard:
+        if self._heard and not self.deaf:
             from dataclasses import replace
 
             seconds = time.perf_counter() - self._started

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect
 
     from topchef_schema.bridge.environment import Configured
+    from topchef_schema.bridge.journaling import Journaling
     from topchef_schema.bridge.listening import Listener
     from topchef_schema.bridge.revisions import Revisions
 
@@ -159,12 +161,17 @@ class Session:
             self.context._version.create(self.connection)
 
     def step(
-        self, step: Step, *, record: Callable[[Connection, float], None] | None = None
+        self,
+        step: Step,
+        *,
+        record: Callable[[Connection, float], None] | None = None,
+        journaling: Journaling | None = None,
     ) -> tuple[Statement, ...]:
         """Take one step with its version row, and return the statements it sent.
 
         *record* is called in the same transaction, with the connection and the seconds the step
-        took. Raises `StepFailed`; the transaction, where there is one, is rolled back.
+        took. *journaling* follows the statements, and ends in that transaction too. Raises
+        `StepFailed`; the transaction, where there is one, is rolled back.
         """
         alembic_step = self._alembic_step(step)
         maintainer = self._head_maintainer()
@@ -173,12 +180,14 @@ class Session:
             self.context.impl.memo.clear()
         self.listener.take()
         try:
-            with self.context.begin_transaction(_per_migration=True):
+            with self._followed_by(journaling), self.context.begin_transaction(_per_migration=True):
                 for sql, parameters in self.local:
                     self.connection.exec_driver_sql(sql, parameters or None)
                 started = time.perf_counter()
                 with self.listener.hearing(step, self._file(step)):
                     alembic_step.migration_fn(**self.keywords)
+                if journaling is not None:
+                    journaling.finish(self.connection)
                 maintainer.update_to_step(alembic_step)
                 self._callbacks(alembic_step, maintainer)
                 if record is not None:
@@ -191,6 +200,11 @@ class Session:
                 self._maintainer = None
             raise self._failed(step, error) from error
         return self.listener.take()
+
+    def _followed_by(self, journaling: Journaling | None) -> AbstractContextManager[object]:
+        if journaling is None:
+            return nullcontext()
+        return journaling.attached(self.connection.engine)
 
     def skip(self, step: Step) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
         """In offline mode: what stands before and after a step that could not be rendered."""

@@ -126,5 +126,5 @@ COMMAND = options.command(
     topchef-db downgrade base --yes --accept-data-loss
     topchef-db downgrade ae10 --dry-run
     """,
-    formats=("text", "json", "junit"),
+    formats=("text", "json", "junit", "github"),
 )(downgrade_command)

@@ -1,7 +1,8 @@
 """List the revisions, and when and by whom each was applied.
 
-Without a database it lists what the project has. Moves made by plain alembic show as applied,
-without a name or a time. --drop exports and removes the tables of topchef-db, for a team that
+Without a database it lists what the project has. Moves made by plain alembic show as such, without
+a name or a time. --events lists every row of the history instead, stamps, failures and reasons
+included. --drop exports and removes the tables of topchef-db, for a team that
 leaves; alembic's own version table stays as it is.
 """
 
@@ -19,17 +20,22 @@ from topchef_schema.commands.several import labels
 from topchef_schema.model import HistoryEntry, Report, Revision, Table
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from topchef_schema.project import Project
     from topchef_schema.stages.observe import Observed
 
 
-def history(project: Project, range_: str | None = None, *, drop: bool = False) -> Report:
+def history(
+    project: Project, range_: str | None = None, *, events: bool = False, drop: bool = False
+) -> Report:
     """Return the revisions of *range_* (``FROM:TO`` or one), newest first.
 
     ``data`` is ``{"revisions": [{"revision", "down_revisions", "message", "status", "applied_at",
-    "milliseconds", "by", "git_commit"}]}``, with ``"events"`` beside it: every row of the history,
-    oldest first. With *drop* the rows are in the report and the tables are gone. Where env.py
-    migrates several databases, both tell of one after the other, and name it as ``"target"``.
+    "milliseconds", "by", "git_commit", "tool_version"}]}``, with ``"events"`` beside it: every row
+    of the history, oldest first; with *events* they are what a reader is shown, too. With *drop*
+    the rows are in the report and the tables are gone. Where env.py migrates several databases,
+    both tell of one after the other, and name it as ``"target"``.
     """
     from topchef_schema.stages import apply
 
@@ -40,7 +46,10 @@ def history(project: Project, range_: str | None = None, *, drop: bool = False) 
         dropped = apply.drop_own_tables(project)
         seen = tuple(replace(each, history=rows) for each, rows in zip(seen, dropped, strict=True))
     several = len(seen) > 1
-    told = [_rows(project, revisions, each) for each in seen or [None]]
+    told = [
+        [*(_unknown(project, each) if range_ is None else ()), *_rows(project, revisions, each)]
+        for each in seen or [None]
+    ]
     return Report(
         "history",
         target=labels(seen) if seen else None,
@@ -50,7 +59,7 @@ def history(project: Project, range_: str | None = None, *, drop: bool = False) 
         },
         tables=tuple(
             replace(
-                _table(project, revisions, rows, each),
+                _events(each) if events and each else _table(project, revisions, rows, each),
                 title=each.label if each is not None and several else None,
             )
             for each, rows in zip(seen or [None], told, strict=True)
@@ -86,15 +95,30 @@ def _seen(project: Project) -> tuple[Observed, ...]:
 def _rows(
     project: Project, revisions: tuple[Revision, ...], seen: Observed | None
 ) -> list[dict[str, Any]]:
-    settled = _settled(project, seen)
+    recorded = _recorded(project, seen)
     applied = project.revisions.applied_at(seen.heads) if seen else None
-    return [_row(each, settled.get(each.id), applied) for each in reversed(revisions)]
+    if seen is not None and seen.shared:
+        # What another tenant has is no sign that this one had it.
+        recorded = {id: entry for id, entry in recorded.items() if id in (applied or ())}
+    return [_row(each, recorded.get(each.id), applied) for each in reversed(revisions)]
 
 
-def _settled(project: Project, seen: Observed | None) -> dict[str, HistoryEntry]:
-    from topchef_schema.stages.ledger import settled
+def _unknown(project: Project, seen: Observed | None) -> list[dict[str, Any]]:
+    """Tell of what the database is at and this project does not have."""
+    recorded = _recorded(project, seen)
+    rows = []
+    for head in seen.heads if seen else ():
+        if not project.revisions.known(head):
+            stranger = Revision(head, (), (), (), "", "", "")
+            row = _row(stranger, recorded.get(head), {head})
+            rows.append(row | {"status": f"{row['status']}, not in this project"})
+    return rows
 
-    return settled(seen.history if seen else (), project.revisions.parents_of)
+
+def _recorded(project: Project, seen: Observed | None) -> dict[str, HistoryEntry]:
+    from topchef_schema.stages.recorded import recorded
+
+    return recorded(seen.history if seen else (), project.revisions.parents_of)
 
 
 def _row(
@@ -109,26 +133,27 @@ def _row(
         "milliseconds": None,
         "by": None,
         "git_commit": None,
+        "tool_version": None,
     }
     if applied is None:
         return row
     if revision.id not in applied:
-        return row | {"status": "pending"}
-    if entry is None or entry.takes_away:
-        # The version table has it, and the history does not know how.
+        # By the history the database has it, and the version table says otherwise.
+        return row | {"status": "pending" if entry is None else "reverted by alembic"}
+    if entry is None:
         return row | {"status": "applied by alembic"}
     return row | {
         "status": str(entry.status),
-        "applied_at": entry.finished_at.isoformat() + "Z" if entry.finished_at else None,
+        "applied_at": _time(entry.finished_at),
         "milliseconds": entry.milliseconds,
-        "by": _by(entry),
+        "by": entry.by,
         "git_commit": entry.git_commit,
+        "tool_version": entry.tool_version,
     }
 
 
-def _by(entry: HistoryEntry) -> str:
-    place = "@".join(filter(None, (entry.os_user, entry.host)))
-    return place + (f" as {entry.database_user}" if entry.database_user else "")
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment.isoformat()}Z"
 
 
 def _event(entry: HistoryEntry) -> dict[str, Any]:
@@ -137,10 +162,13 @@ def _event(entry: HistoryEntry) -> dict[str, Any]:
         "revision": entry.revision,
         "direction": entry.direction,
         "status": str(entry.status),
-        "started_at": entry.started_at.isoformat() + "Z",
-        "finished_at": entry.finished_at.isoformat() + "Z" if entry.finished_at else None,
+        "started_at": _time(entry.started_at),
+        "finished_at": _time(entry.finished_at),
         "milliseconds": entry.milliseconds,
-        "by": _by(entry),
+        "by": entry.by,
+        "database_user": entry.database_user,
+        "os_user": entry.os_user,
+        "host": entry.host,
         "tool_version": entry.tool_version,
         "git_commit": entry.git_commit,
         "file_sha256": entry.file_sha256,
@@ -166,29 +194,58 @@ def _table(
         )
     cells = tuple(
         (
-            each.id,
+            row["revision"],
             row["status"] or "",
             (row["applied_at"] or "").replace("T", " "),
-            "" if row["milliseconds"] is None else f"{row['milliseconds']} ms",
+            _took(row["milliseconds"]),
             row["by"] or "",
-            each.message,
+            _with(row["tool_version"], row["git_commit"]),
+            row["message"],
         )
-        for each, row in zip(newest_first, rows, strict=True)
+        for row in rows
     )
-    return Table(("revision", "status", "at", "took", "by", "message"), cells)
+    return Table(("revision", "status", "at", "took", "by", "with", "message"), cells)
+
+
+def _events(seen: Observed) -> Table:
+    cells = tuple(
+        (
+            (_time(entry.started_at) or "").replace("T", " "),
+            entry.revision,
+            entry.direction or "",
+            str(entry.status),
+            _took(entry.milliseconds),
+            entry.by,
+            _with(entry.tool_version, entry.git_commit),
+            entry.reason or entry.error or "",
+        )
+        for entry in seen.history
+    )
+    return Table(("at", "revision", "", "status", "took", "by", "with", "why"), cells)
+
+
+def _took(milliseconds: int | None) -> str:
+    return "" if milliseconds is None else f"{milliseconds} ms"
+
+
+def _with(tool_version: str | None, git_commit: str | None) -> str:
+    """Return the release of topchef-db and the commit of the project, as a table has room for."""
+    return " at ".join(filter(None, (tool_version, (git_commit or "")[:10])))
 
 
 @click.argument("range_", metavar="[RANGE]", required=False, type=options.REVISION)
+@click.option("--events", is_flag=True, help="Show every row of the history, oldest first.")
 @click.option("--drop", is_flag=True, help="Remove our tables; the report holds their rows.")
-def history_command(project: Project, *, range_: str | None, drop: bool) -> Report:
+def history_command(project: Project, *, range_: str | None, **arguments: bool) -> Report:
     """Hand the options to `history`."""
-    return history(project, range_, drop=drop)
+    return history(project, range_, **arguments)
 
 
 COMMAND = options.command(
     epilog="""
     topchef-db history
     topchef-db history ae10:head --format json
+    topchef-db history --events
     topchef-db history --drop -o history.json --format json
     """
 )(history_command)

@@ -10,7 +10,7 @@ from topchef_schema.model import Check, Direction, Outcome, Plan, Report, Table
 
 if TYPE_CHECKING:
     from topchef_schema.project import Project
-    from topchef_schema.stages.apply import Applied
+    from topchef_schema.stages.run import Applied
 
 
 def move(
@@ -36,6 +36,7 @@ def _done(command: str, applied: Sequence[Applied]) -> Report:
         command,
         target=labels(applied),
         checks=tuple(check for each in applied for check in each.checks),
+        findings=tuple(finding for each in applied for finding in each.findings),
         statements=tuple(statement for each in applied for statement in each.statements),
         data=together(
             applied, [{"before": each.before, "current": each.heads} for each in applied]
@@ -56,9 +57,13 @@ def _said(applied: Applied) -> str:
 
 
 def _shown(command: str, project: Project, plan: Callable[[tuple[str, ...]], Plan]) -> Report:
-    from topchef_schema.stages import observe, record
+    from topchef_schema.stages import changed_files, observe, record
 
-    seen = observe.databases(project)
+    asked = observe.when_something_is_to_do(project, plan)
+    seen = observe.databases(project, history=asked)
+    for each in seen:
+        observe.require_known(project, each)
+    found = changed_files.checked(project, seen)
     plans = [plan(each.heads) for each in seen]
     recordings = record.each(project, seen, plans)
     checks = [_pending(steps, each.backend) for each, steps in zip(seen, plans, strict=True)]
@@ -76,6 +81,7 @@ def _shown(command: str, project: Project, plan: Callable[[tuple[str, ...]], Pla
         command,
         target=labels(seen),
         checks=tuple(check for each in checks for check in each),
+        findings=tuple(finding for each in found.values() for finding in each),
         statements=tuple(each for recording in recordings for each in recording.statements),
         data=together(seen, facts),
         tables=tuple(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from topchef_schema.errors import TopchefError, UsageError
+from topchef_schema.formats.log import FORMATS as LOG_FORMATS
 from topchef_schema.model import ErrorInfo, Report, Severity
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -73,7 +74,7 @@ class Command(click.Command):
         for key, value in given.get(str(self.name), {}).items():
             name = key.replace("-", "_")
             option = known.get(name)
-            if option is None or name in _GLOBAL:
+            if option is None or name in (*_GLOBAL, *_LOG):
                 raise UsageError(
                     f'"{key}" is no option of {self.name}',
                     where=f"{where}, [topchef.{self.name}]",
@@ -140,6 +141,8 @@ class RevisionArgument(TextType):
 REVISION = RevisionArgument()
 
 _GLOBAL = ("config", "section", "x", "settings", "url", "url_env", "url_file")
+_LOG = ("verbose", "quiet", "log_format")
+"""Read before the settings are; they have no defaults there."""
 
 
 def project_options(function: F) -> F:
@@ -208,14 +211,31 @@ def output_options(*formats: str) -> Callable[[F], F]:
                     show_default=True,
                     help="Exit 10 for findings of this severity or above.",
                 ),
-                click.option("-v", "--verbose", is_flag=True, help="Say more on stderr."),
-                click.option("-q", "--quiet", is_flag=True, help="Say only errors on stderr."),
             ]
         ):
             function = decorator(function)
         return function
 
     return decorate
+
+
+def log_options(function: F) -> F:
+    """Add what decides how much, and in which form, is said on stderr."""
+    for decorator in reversed(
+        [
+            click.option("-v", "--verbose", is_flag=True, help="Say more on stderr."),
+            click.option("-q", "--quiet", is_flag=True, help="Say only errors on stderr."),
+            click.option(
+                "--log-format",
+                type=click.Choice(LOG_FORMATS),
+                default=LOG_FORMATS[0],
+                show_default=True,
+                help="Sentences on stderr, or one JSON object a line.",
+            ),
+        ]
+    ):
+        function = decorator(function)
+    return function
 
 
 def moving_options(function: F) -> F:
@@ -225,13 +245,7 @@ def moving_options(function: F) -> F:
             click.option(
                 "--dry-run", is_flag=True, help="Show the steps and their SQL; touch nothing."
             ),
-            click.option(
-                "--lock-timeout",
-                type=click.FloatRange(min=0),
-                default=300.0,
-                show_default=True,
-                help="Seconds to wait for another migrator; 0 tries once.",
-            ),
+            lock_timeout_option,
             click.option(
                 "--history/--no-history",
                 default=True,
@@ -241,6 +255,17 @@ def moving_options(function: F) -> F:
     ):
         function = decorator(function)
     return function
+
+
+def lock_timeout_option(function: F) -> F:
+    """Add ``--lock-timeout``."""
+    return click.option(
+        "--lock-timeout",
+        type=click.FloatRange(min=0),
+        default=300.0,
+        show_default=True,
+        help="Seconds to wait for another migrator; 0 tries once.",
+    )(function)
 
 
 def on_option(function: F) -> F:
@@ -287,7 +312,7 @@ def command(
             try:
                 _require_writable(output)
                 loaded = load_project(context, arguments) if project else None
-                for name in (*_GLOBAL, "verbose", "quiet"):
+                for name in (*_GLOBAL, *_LOG):
                     arguments.pop(name, None)
                 report = function(loaded, **arguments)
             except TopchefError as error:
@@ -296,7 +321,7 @@ def command(
             return Answer(report, format_, output, fail_on)
 
         name = function.__name__.strip("_").removesuffix("_command").replace("_", "-")
-        wrapped: Callable[..., Any] = output_options(*formats)(callback)
+        wrapped: Callable[..., Any] = output_options(*formats)(log_options(callback))
         wrapped = project_options(wrapped)
         if url:
             wrapped = url_options(wrapped)

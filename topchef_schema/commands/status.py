@@ -1,11 +1,13 @@
 """Show where the database is, and what is pending.
 
-Reads only: it creates nothing and works with a read-only user. With --check it exits 10 when
-anything is pending.
+It also tells of applied revisions whose files have changed since, and of moves that were made
+without topchef-db. Reads only: it creates nothing and works with a read-only user. With --check it
+exits 10 when anything is pending.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -25,12 +27,15 @@ def status(project: Project, *, check: bool = False) -> Report:
 
     ``data`` is ``{"current": [ids], "heads": [ids], "pending": [ids]}``; where env.py migrates
     several, these tell of all together and ``"databases"`` of each. With *check* pending
-    revisions are a finding. Raises `HistoryError` where the database is at a revision that this
-    project does not know.
+    revisions are a finding; a changed file of an applied revision is one in any case, and so are
+    moves without a row in the history. Raises `HistoryError` where the database is at a revision
+    that this project does not know.
     """
-    from topchef_schema.stages import observe
+    from topchef_schema.stages import changed_files, observe
 
-    seen = observe.databases(project)
+    seen = observe.databases(project, history=True)
+    for each in seen:
+        observe.require_known(project, each)
     pending = [
         tuple(step.revision for step in project.revisions.upgrade("heads", each.heads))
         for each in seen
@@ -42,7 +47,12 @@ def status(project: Project, *, check: bool = False) -> Report:
     return Report(
         "status",
         target=labels(seen),
-        findings=tuple(_finding(*each) for each in both if each[1]) if check else (),
+        findings=(
+            *(_interrupted(each) for each in seen if each.interrupted),
+            *(_finding(*each) for each in both if each[1] and check),
+            *(one for each in changed_files.findings(project, seen).values() for one in each),
+            *(finding for each in seen for finding in _unrecorded(project, each)),
+        ),
         data={"current": [], "heads": list(project.revisions.heads), **together(seen, facts)},
         tables=tuple(_table(*each, several=len(seen) > 1) for each in both),
         summary="\n".join(_summary(*each) for each in both),
@@ -56,6 +66,32 @@ def _finding(seen: Observed, pending: tuple[Revision, ...]) -> Finding:
         message=f"{len(pending)} pending: {', '.join(each.id for each in pending)}",
         help="topchef-db upgrade",
         backend=seen.backend,
+        object=seen.name,
+    )
+
+
+def _unrecorded(project: Project, seen: Observed) -> Iterator[Finding]:
+    from topchef_schema.stages import observe
+
+    if moves := observe.unrecorded(project, seen):
+        yield Finding(
+            rule="moved-without-history",
+            severity=Severity.INFO,
+            message=f"{seen.label}: without a row in topchef_history: {moves}",
+            help="plain alembic did it, or --no-history: topchef-db history shows the rest",
+            backend=seen.backend,
+        )
+
+
+def _interrupted(seen: Observed) -> Finding:
+    left = seen.interrupted[0]
+    return Finding(
+        rule="interrupted-revision",
+        severity=Severity.WARNING,
+        message=f"revision {left.revision} was interrupted on the way {left.direction}",
+        help="topchef-db repair shows what was done of it; the next run goes on with it",
+        backend=seen.backend,
+        revision=left.revision,
         object=seen.name,
     )
 
@@ -82,5 +118,5 @@ COMMAND = options.command(
     topchef-db status
     topchef-db status --check --format json
     """,
-    formats=("text", "json", "junit"),
+    formats=("text", "json", "junit", "github"),
 )(status_command)

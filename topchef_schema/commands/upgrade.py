@@ -16,6 +16,7 @@ import click
 
 from topchef_schema.commands import options
 from topchef_schema.commands.several import labels, together
+from topchef_schema.errors import UsageError
 from topchef_schema.model import Finding, Plan, Report
 
 if TYPE_CHECKING:
@@ -32,14 +33,17 @@ def upgrade(
     dry_run: bool = False,
     lock_timeout: float = 300.0,
     history: bool = True,
+    accept: Sequence[str] = (),
+    reason: str | None = None,
 ) -> Report:
     """Bring the database of *project* up to *revision*.
 
     With *dry_run* nothing is touched: the report holds the steps and their SQL. *plan* is a file
     with the report of `plan`: where other revisions are pending now, or a statement is another
     one, nothing is done, and what moved is a finding ``plan-moved``. *lock_timeout* is in seconds.
-    Raises `MigrationError`, `PartialError`, `LockedError`, `HistoryError`, `UnreachableError`,
-    `UsageError`.
+    *accept* names applied revisions whose files have changed since and are right as they are now,
+    *reason* says why. Raises `MigrationError`, `PartialError`, `LockedError`, `HistoryError`,
+    `ChangedFileError`, `UnreachableError`, `UsageError`.
     """
     from topchef_schema.commands.moving import move
 
@@ -57,6 +61,8 @@ def upgrade(
         if moved:
             return _refused(now, moved)
         planner = unmoved(steps, [each.seen for each in now])
+    if accept or reason:
+        _accept(project, accept, reason, writes=history and not dry_run)
     return move(
         "upgrade",
         project,
@@ -78,8 +84,34 @@ def _refused(now: Sequence[Forecast], moved: tuple[Finding, ...]) -> Report:
     )
 
 
+def _accept(project: Project, accept: Sequence[str], reason: str | None, *, writes: bool) -> None:
+    from topchef_schema.stages import changed_files
+
+    if not accept or not reason:
+        raise UsageError(
+            "--accept and --reason belong together",
+            where="upgrade",
+            hint='say which revision, and why: --accept REV --reason "what was changed and why"',
+        )
+    if not writes:
+        raise UsageError(
+            "--accept writes into the history",
+            where="upgrade",
+            hint="leave out --dry-run and --no-history, or leave out --accept",
+        )
+    changed_files.accept(project, [project.revisions.one(each) for each in accept], reason)
+
+
 @click.argument("revision", default="heads", type=options.REVISION)
 @click.option("--plan", metavar="FILE", help="Do only what this report of `topchef-db plan` says.")
+@click.option(
+    "--accept",
+    metavar="REV",
+    multiple=True,
+    type=options.REVISION,
+    help="The changed file of this applied revision is right as it is. Repeatable.",
+)
+@click.option("--reason", metavar="TEXT", help="Why; written into the history with --accept.")
 @options.moving_options
 def upgrade_command(project: Project, **arguments: object) -> Report:
     """Hand the options to `upgrade`."""
@@ -92,6 +124,7 @@ COMMAND = options.command(
     topchef-db upgrade +1 --dry-run
     topchef-db upgrade --plan plan.json
     topchef-db upgrade --url-env DATABASE_URL --lock-timeout 60
+    topchef-db upgrade --accept ae10 --reason "a comment was wrong, the table is the same"
     """,
-    formats=("text", "json", "junit"),
+    formats=("text", "json", "junit", "github"),
 )(upgrade_command)

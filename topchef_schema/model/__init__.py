@@ -10,6 +10,7 @@ from topchef_schema.model.history import (
     HistoryEntry,
     HistoryStatus,
 )
+from topchef_schema.model.journal import JournalEntry, fingerprint, in_flight
 from topchef_schema.model.plain_text import short, visible
 from topchef_schema.model.recording import (
     DATABASE_UNKNOWN,
@@ -53,6 +54,7 @@ __all__ = [
     "Finding",
     "HistoryEntry",
     "HistoryStatus",
+    "JournalEntry",
     "Location",
     "Outcome",
     "Plan",
@@ -68,6 +70,8 @@ __all__ = [
     "TableName",
     "diff",
     "effects_of_sql",
+    "fingerprint",
+    "in_flight",
     "named_tables",
     "short",
     "visible",

@@ -26,11 +26,15 @@ class HistoryStatus(StrEnum):
     STAMPED = "stamped"
     BASELINED = "baselined"
     REPAIRED = "repaired"
+    ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One row of the history. Times are UTC; *milliseconds* is the duration of the step."""
+    """One row of the history. Times are UTC; *milliseconds* is the duration of the step.
+
+    *file_sha256* is the fingerprint of the revision's file, see `model.file_fingerprint`.
+    """
 
     run_id: str
     revision: str
@@ -51,7 +55,19 @@ class HistoryEntry:
     @property
     def takes_away(self) -> bool:
         """Whether the database has the revision no more after this."""
-        stamped = self.status is HistoryStatus.STAMPED
+        by_hand = self.status in {HistoryStatus.STAMPED, HistoryStatus.REPAIRED}
         return self.status is HistoryStatus.REVERTED or (
-            stamped and self.direction is Direction.DOWN
+            by_hand and self.direction is Direction.DOWN
         )
+
+    @property
+    def origin(self) -> str:
+        """When it was, and from which commit: ``on 2026-11-23 09:01:14Z from git commit …``."""
+        text = f"on {(self.finished_at or self.started_at):%Y-%m-%d %H:%M:%S}Z"
+        return f"{text} from git commit {self.git_commit}" if self.git_commit else text
+
+    @property
+    def by(self) -> str:
+        """Who it was, and where: ``deploy@host as database_user``."""
+        place = "@".join(filter(None, (self.os_user, self.host)))
+        return place + (f" as {self.database_user}" if self.database_user else "")

@@ -46,6 +46,11 @@ class Step:
             return self.revision.id
         return " ".join(self.revision.down) or "base"
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a line of the log about it is marked with."""
+        return {"revision": self.revision.id, "direction": str(self.direction)}
+
     def __str__(self) -> str:
         return f"{self.direction} {self.revision.id} {self.revision.message}".rstrip()
 

@@ -20,7 +20,7 @@ from topchef_schema.stages.entry import Entry, Target
 
 if TYPE_CHECKING:
     from topchef_schema.bridge.session import Session
-    from topchef_schema.stages.apply import Applied
+    from topchef_schema.stages.run import Applied
     from topchef_schema.stages.observe import Observed
 
 log = logging.getLogger(__name__)

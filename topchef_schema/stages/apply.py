@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import first_line
 from topchef_schema.errors import (
     HistoryError,
     LockedError,
     MigrationError,
-    PartialError,
     TopchefError,
 )
 from topchef_schema.model import (
-    Check,
     Direction,
     HistoryEntry,
     HistoryStatus,
-    Outcome,
     Plan,
-    Statement,
-    Step,
-    short,
 )
 from topchef_schema.project import Project
-from topchef_schema.stages import baseline, observe
+from topchef_schema.stages import baseline, changed_files, failed_run, journal, observe
 from topchef_schema.stages.entry import Entry, Target, look_first
-from topchef_schema.stages.ledger import Ledger, drop, read
+from topchef_schema.stages.ledger import drop, read
+from topchef_schema.stages.run import Applied, Repair, Run
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from topchef_schema.bridge.session import Session, StepFailed
+    from topchef_schema.bridge.session import Session
     from topchef_schema.stages.observe import Observed
 
 log = logging.getLogger(__name__)
@@ -45,200 +36,32 @@ LOCK_TIMEOUT = 300.0
 """Seconds to wait for another migrator."""
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What was done. *before* and *heads* are the version rows before and after."""
-
-    label: str
-    backend: str
-    before: tuple[str, ...]
-    heads: tuple[str, ...]
-    checks: tuple[Check, ...] = ()
-    statements: tuple[Statement, ...] = ()
-
-
-@dataclass
-class _Run:
-    """The steps of one database; the first *kept* of *done* stay if the next one fails."""
-
-    project: Project
-    plan: Callable[[tuple[str, ...]], Plan]
-    history: bool
-    done: list[Step] = field(default_factory=list)
-    kept: int = 0
-    checks: list[Check] = field(default_factory=list)
-    statements: list[Statement] = field(default_factory=list)
-    failed: StepFailed | None = None
-    whole_run: bool = False
-    external: bool = False
-    transactional: bool = True
-
-    def body(self, session: Session, target: Target) -> Applied:
-        """Read where the database is, now that the lock is held, and take the steps."""
-        packaged = self.project.packaged
-        seen = observe.within(session, target, history=packaged, schema=packaged)
-        observe.refuse_foreign(self.project, seen)
-        before = seen.heads
-        steps = self.plan(before)
-        self.whole_run = session.whole_run
-        self.external = session.external
-        self.transactional = session.transactional
-        ledger = self._ledger(session, target) if steps.steps else None
-        for position, step in enumerate(steps, 1):
-            log.info("%s/%s %s", position, len(steps), step)
-            self._take(step, session, ledger)
-        return Applied(
-            target.label,
-            target.backend.name,
-            before,
-            session.heads(),
-            tuple(self.checks),
-            tuple(self.statements),
-        )
-
-    def _take(self, step: Step, session: Session, ledger: Ledger | None) -> None:
-        from topchef_schema.bridge.session import StepFailed
-
-        status = HistoryStatus.APPLIED if step.direction is Direction.UP else HistoryStatus.REVERTED
-
-        def record(connection: Connection, seconds: float) -> None:
-            if ledger is not None:
-                ledger.write(
-                    connection, step.revision, status, direction=step.direction, seconds=seconds
-                )
-
-        started = time.perf_counter()
-        try:
-            self.statements += session.step(step, record=record)
-        except StepFailed as failed:
-            self.failed = failed
-            if failed.own_commits:
-                self.kept = len(self.done)
-            if ledger is not None and not self.whole_run:
-                self._write_failure(session, ledger, failed)
-            raise
-        self.done.append(step)
-        if session.committed or not self.whole_run:
-            self.kept = len(self.done)
-        self.checks.append(
-            Check(
-                name=step.revision.message or step.revision.id,
-                outcome=Outcome.PASSED,
-                backend=self.statements[-1].backend if self.statements else None,
-                revision=step.revision.id,
-                direction=step.direction,
-                seconds=time.perf_counter() - started,
-            )
-        )
-
-    def _ledger(self, session: Session, target: Target) -> Ledger | None:
-        if not self.history:
-            return None
-        connection = session.connection
-        ledger = Ledger.open(
-            schema=target.version_table_schema,
-            database_user=target.backend.user(connection),
-            folder=Path(self.project.environment.config_file).absolute().parent,
-        )
-        ledger.create(connection)
-        session.commit()
-        return ledger
-
-    def _write_failure(self, session: Session, ledger: Ledger, failed: StepFailed) -> None:
-        session.settle()
-        ledger.write(
-            session.connection,
-            failed.step.revision,
-            HistoryStatus.FAILED,
-            direction=failed.step.direction,
-            error=first_line(failed.cause),
-        )
-        session.commit()
-
-    @property
-    def torn(self) -> bool:
-        """Whether steps were done in a transaction of env.py that cannot be undone as a whole."""
-        return self.whole_run and not self.transactional and len(self.done) > self.kept
-
-    def error(self, failed: StepFailed, now: tuple[str, ...]) -> MigrationError:
-        """Say what failed, what stays, and what to do; the database is at *now*."""
-        unrecorded = self._unrecorded(failed, now)
-        undone = self.transactional or bool(unrecorded)
-        half = bool(failed.own_commits) or (not undone and bool(failed.sent))
-        partial = half or bool(unrecorded)
-        stays = [step.revision.id for step in self.done[: self.kept]]
-        word = "upgrade" if failed.step.direction is Direction.UP else "downgrade"
-        message = (
-            f"the {word} of revision {failed.step.revision.id} failed: {first_line(failed.cause)}"
-        )
-        if stays:
-            message += f"; of this run, these stay done: {', '.join(stays)}"
-        else:
-            message += "; nothing else of this run stays"
-        if unrecorded:
-            before = ", ".join(step.revision.id for step in self.done[self.kept :])
-            message += (
-                f"; {before} went before it in the transaction of env.py, which this database does "
-                "not undo as a whole: the version rows are gone, and some of these statements "
-                f"stay: {_listed(unrecorded)}"
-            )
-        if half:
-            message += f"; of this revision, these statements took effect: {_listed(failed.sent)}"
-        hint = "correct the revision or the data and run the same command again"
-        if partial:
-            hint = (
-                "undo these statements by hand, or do the rest by hand and run: "
-                f"topchef-db stamp {failed.step.stamped_as}"
-            )
-        if failed.failed is not None:
-            hint += f"; the statement was: {short(failed.failed.sql)}"
-        kind = PartialError if partial else MigrationError
-        return kind(message, where=str(failed.location), hint=hint)
-
-    def _unrecorded(self, failed: StepFailed, now: tuple[str, ...]) -> tuple[Statement, ...]:
-        """Return the statements of the steps that a rollback left without their version rows.
-
-        In a transaction around everything, each DDL statement of a database that cannot undo it
-        commits what came before, version rows included: only the database knows how far.
-        """
-        if not self.torn:
-            return ()
-        there = self.project.revisions.applied_at(now)
-        for step in self.done[self.kept :]:
-            if (step.revision.id in there) is not (step.direction is Direction.UP):
-                break
-            self.kept += 1
-        lost = {step.revision.id for step in self.done[self.kept :]}
-        before = tuple(each for each in self.statements if each.revision in lost)
-        return (*before, *failed.sent) if lost else ()
-
-
-def _listed(statements: Sequence[Statement]) -> str:
-    return "; ".join(short(each.sql) for each in statements)
-
-
 def migrate(
     project: Project,
     plan: Callable[[tuple[str, ...]], Plan],
     *,
     lock_timeout: float = LOCK_TIMEOUT,
     history: bool = True,
+    repair: Repair | None = None,
 ) -> tuple[Applied, ...]:
     """Take the steps that *plan* finds from the heads of each database that env.py comes to.
 
-    Where nothing is to do, no lock is taken and nothing is written. Raises `MigrationError` or
+    Where nothing is to do, no lock is taken and nothing is written. With *repair* only the step
+    that an interrupted run left is finished. Raises `MigrationError` or
     `PartialError` for a step that failed, `LockedError`, `HistoryError`, `UnreachableError`.
     """
-    seen = _looked_at(project)
-    if not any([plan(each.heads).steps for each in seen]):
+    plan = cache(plan)
+    seen = observe.before_writing(project, plan)
+    if not any([plan(each.heads).steps or each.interrupted for each in seen]):
         return tuple(Applied(each.label, each.backend, each.heads, each.heads) for each in seen)
     if not all(each.present for each in seen):
         look_first(project)
+    found = changed_files.checked(project, seen) if repair is None else {}
     baseline.lay_where_empty(project, lock_timeout)
-    runs: list[_Run] = []
+    runs: list[Run] = []
 
     def body(session: Session, target: Target) -> Applied:
-        runs.append(_Run(project, plan, history))
+        runs.append(Run(project, plan, history, repair))
         return runs[-1].body(session, target)
 
     entry = Entry(project, lock_timeout=lock_timeout, announce=True)
@@ -251,15 +74,15 @@ def migrate(
         if run is None or run.failed is None:
             raise
         now = _looked_again(project) if len(seen) > 1 or run.torn else ()
-        failure = run.error(run.failed, now[len(runs) - 1].heads if now else ())
+        failure = failed_run.failure(run, run.failed, now[len(runs) - 1].heads if now else ())
         if now:
             failure.hint = f"{_where(now)}; {failure.hint}"
         raise failure from run.failed.cause
     _require_committed(project, runs, applied)
-    return applied
+    return tuple(replace(each, findings=found.get(each.label, ())) for each in applied)
 
 
-def _require_committed(project: Project, runs: Sequence[_Run], applied: Sequence[Applied]) -> None:
+def _require_committed(project: Project, runs: Sequence[Run], applied: Sequence[Applied]) -> None:
     """Raise `MigrationError` where env.py left the transaction that it began without a commit."""
     from topchef_schema.bridge.explaining import shown_path
 
@@ -275,21 +98,7 @@ def _require_committed(project: Project, runs: Sequence[_Run], applied: Sequence
         )
 
 
-def _looked_at(project: Project, *, purge: bool = False) -> tuple[Observed, ...]:
-    """Look at all databases before anything is written to the first of them.
-
-    Raises `HistoryError` where one is at a revision that this project does not know (but with
-    *purge*), or is not this project's.
-    """
-    seen = observe.databases(project, history=project.packaged, schema=project.packaged)
-    for each in seen:
-        observe.refuse_foreign(project, each)
-        if not purge:
-            project.revisions.require_known(each.heads)
-    return seen
-
-
-def _after_tail(project: Project, runs: Sequence[_Run], error: TopchefError) -> TopchefError:
+def _after_tail(project: Project, runs: Sequence[Run], error: TopchefError) -> TopchefError:
     """Explain what env.py raised after our work: its commit may have failed."""
     if not any(run.done for run in runs):
         return error
@@ -342,15 +151,15 @@ def stamp(
     targets = tuple(each for word in words for each in project.revisions.get(word))
     places = tuple(place for word in words for place in _places(project, word))
 
-    runs: list[_Run] = []
+    runs: list[Run] = []
 
     def body(session: Session, target: Target) -> Applied:
         if require is not None:
             require(session, target)
         before = session.heads()
-        run = _Run(project, lambda heads: Plan((), heads), history, external=session.external)
+        run = Run(project, _stay, history, external=session.external)
         runs.append(run)
-        ledger = run._ledger(session, target)
+        ledger = run.ledger(session, target)
         session.stamp(places, purge=purge)
         heads = session.heads()
         if ledger is not None:
@@ -369,11 +178,17 @@ def stamp(
         return Applied(target.label, target.backend.name, before, heads)
 
     # Before the visit that writes: Alembic begins one by making its version table.
-    if require is None and not all(each.present for each in _looked_at(project, purge=purge)):
+    if require is None and not all(
+        each.present for each in observe.before_writing(project, _stay, purge=purge)
+    ):
         look_first(project)
     applied = Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body)
     _require_committed(project, runs, applied)
     return tuple(applied)
+
+
+def _stay(heads: tuple[str, ...]) -> Plan:
+    return Plan((), heads)
 
 
 def _places(project: Project, word: str) -> tuple[str, ...]:
@@ -391,6 +206,7 @@ def drop_own_tables(project: Project) -> list[tuple[HistoryEntry, ...]]:
     def body(session: Session, target: Target) -> tuple[HistoryEntry, ...]:
         rows = read(session.connection, target.version_table_schema)
         drop(session.connection, target.version_table_schema)
+        journal.drop(session.connection, target.version_table_schema)
         session.commit()
         return rows
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from topchef_schema import backends
 from topchef_schema.backends.base import Failure, first_line, safe_label
+from topchef_schema.backends.driver_message import driver_message
 from topchef_schema.errors import TopchefError, UnreachableError, UsageError
 from topchef_schema.model import DatabaseUrl, Environment
 from topchef_schema.project import Project, parse_url
@@ -138,6 +139,8 @@ class Entry:
     def _configured(self, configured: Configured, stack: ExitStack) -> str:
         connection = configured.connection
         assert connection is not None
+        # Also of an engine that env.py made: what it logs and raises is shown to people.
+        connection.engine.hide_parameters = True
         backend = backends.for_connection(connection)
         name, source = self._verified(backend, connection)
         self.target = Target(
@@ -230,6 +233,7 @@ class Entry:
 
     def _database_failure(self, cause: BaseException, where: str) -> TopchefError:
         url = self.project.environment.url
+        log.debug("the driver said: %s", self._clean(driver_message(cause)))
         if url is not None:
             backend, parsed = database_url(self.project, url)
             place = f"{safe_label(parsed)} (from {url.source})"
@@ -247,9 +251,11 @@ class Entry:
         """Take the password out of what somebody else wrote."""
         for _, url in self.project.environment.named:
             parsed = parse_url(url)
+            # SQLAlchemy hides the password, and not what is in the query.
+            for written in (url.text, str(parsed), parsed.render_as_string(hide_password=False)):
+                text = text.replace(written, safe_label(parsed))
             if parsed.password:
                 text = text.replace(str(parsed.password), "***")
-            text = text.replace(url.text, safe_label(parsed))
         return text
 
 
@@ -333,7 +339,7 @@ def connected(url: URL) -> Iterator[Connection]:
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
 
-    engine = create_engine(url, poolclass=NullPool)
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
     try:
         with engine.connect() as connection:
             yield connection

@@ -169,12 +169,9 @@ class _Look:
                 yield Sent(each, self.unit, self.transaction)
 
     def _alone(self, sql: str) -> bool:
-        foresight = self.backend.foresight
-        if self.autocommit:
-            return True
-        if self.backend.transactional_ddl or foresight is None:
-            return False
-        return foresight.commits_alone(sql, begun=self.begun)
+        rules = self.backend.commit_rules
+        assert rules is not None
+        return self.autocommit or rules.commits_alone(sql) or rules.needs_autocommit(sql)
 
     def _end(self) -> None:
         """End the transaction, where anything was done in it."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import os
 import platform
 import subprocess
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.model import HISTORY_TABLE, Direction, HistoryEntry, HistoryStatus
+from topchef_schema.model.file_fingerprint import fingerprint, source_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -104,7 +103,7 @@ class Ledger:
             host=platform.node(),
             tool_version=__version__,
             git_commit=git_commit(self.folder),
-            file_sha256=file_hash(revision.path),
+            file_sha256=fingerprint(source_of(revision.path)),
             reason=reason,
             error=error,
         )
@@ -126,15 +125,6 @@ def read(connection: Connection, schema: str | None) -> tuple[HistoryEntry, ...]
 def drop(connection: Connection, schema: str | None) -> None:
     """Remove the table where it is; the caller commits."""
     history_table(schema).drop(connection, checkfirst=True)
-
-
-def file_hash(path: str) -> str | None:
-    """Return the sha256 of a revision file, in hexadecimal, whatever its line ends are."""
-    try:
-        content = Path(path).read_bytes()
-    except OSError:
-        return None
-    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
 
 @cache
@@ -176,44 +166,3 @@ def _entry(row: Any) -> HistoryEntry:
     values["status"] = HistoryStatus(values["status"])
     values["direction"] = Direction(values["direction"]) if values["direction"] else None
     return HistoryEntry(**values)
-
-
-def settled(
-    entries: Sequence[HistoryEntry], parents: Callable[[str], Collection[str]]
-) -> dict[str, HistoryEntry]:
-    """Return the last entry that settled each revision's state, by revision id.
-
-    A stamp also settles what it stands on (*parents* leads there), where nothing else has.
-    """
-    found: dict[str, HistoryEntry] = {}
-    covered: set[str] = set()
-    for entry in entries:
-        if entry.status in _SETTLED:
-            found[entry.revision] = entry
-            if entry.takes_away:
-                covered.clear()
-        if entry.status in _STAMPED and not entry.takes_away:
-            for each in _newly_below(entry.revision, parents, covered):
-                if each not in found or found[each].takes_away:
-                    found[each] = entry
-    return found
-
-
-def _newly_below(
-    revision: str, parents: Callable[[str], Collection[str]], covered: set[str]
-) -> Iterator[str]:
-    """Yield *revision* and what it stands on, and add it to *covered*; not what is there already.
-
-    Whatever is covered, all below it is: a history of many stamps is walked once.
-    """
-    waiting = [revision]
-    while waiting:
-        each = waiting.pop()
-        if each not in covered:
-            covered.add(each)
-            waiting += parents(each)
-            yield each
-
-
-_STAMPED = {HistoryStatus.STAMPED, HistoryStatus.BASELINED}
-_SETTLED = _STAMPED | {HistoryStatus.APPLIED, HistoryStatus.REVERTED, HistoryStatus.REPAIRED}

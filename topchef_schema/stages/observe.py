@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
-from topchef_schema.errors import HistoryError
-from topchef_schema.model import OWN_TABLES, HistoryEntry, Snapshot
+from topchef_schema.backends.base import Failure, first_line
+from topchef_schema.errors import HistoryError, TopchefError
+from topchef_schema.model import (
+    OWN_TABLES,
+    HistoryEntry,
+    HistoryStatus,
+    JournalEntry,
+    Plan,
+    Snapshot,
+)
 from topchef_schema.project import Project
-from topchef_schema.stages import ledger
+from topchef_schema.stages import journal, ledger
 from topchef_schema.stages.entry import Entry, Target, database_url, require_database
+from topchef_schema.stages.recorded import UnrecordedMoves, recorded, unrecorded_moves
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from topchef_schema.bridge.session import Session
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+Asked = bool | Callable[[tuple[str, ...]], bool]
+"""Whether to read something, or what tells it from the heads of a database."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
     """A database as it stands. *present* is False where there is none yet (a SQLite file).
 
-    *name* is the one it has in the setting ``databases``, None in all other projects.
+    *name* is the one it has in the setting ``databases``, None in all other projects. *shared*:
+    the history is also that of another tenant, so that it cannot tell where this one is.
+    *interrupted* is what a run that was stopped in the middle of a revision has left.
     """
 
     label: str
@@ -30,6 +51,8 @@ class Observed:
     snapshot: Snapshot | None = None
     present: bool = True
     name: str | None = None
+    shared: bool = False
+    interrupted: tuple[JournalEntry, ...] = ()
 
     @property
     def database(self) -> str:
@@ -38,7 +61,7 @@ class Observed:
 
 
 def databases(
-    project: Project, *, history: bool = False, schema: bool = False
+    project: Project, *, history: Asked = False, schema: bool = False
 ) -> tuple[Observed, ...]:
     """Look at each database that the project's env.py migrates, mostly one; creates nothing.
 
@@ -58,26 +81,70 @@ def databases(
     if schema and len(version_tables) > 1:
         # The version table of one tenant is in the schema that another one sees.
         found = Entry(project).run(body, look=True)
-    return tuple(found)
+    # The id of a run is that of one visit: who has it, too, reads the same table.
+    last = Counter(each.history[-1].run_id for each in found if each.history)
+    return tuple(
+        replace(each, shared=bool(each.history) and last[each.history[-1].run_id] > 1)
+        for each in found
+    )
 
 
 def within(
     session: Session,
     target: Target,
     *,
-    history: bool = False,
+    history: Asked = False,
     schema: bool = False,
     exclude: Collection[str] = (),
 ) -> Observed:
     """Look around in an open visit; *exclude* are tables to leave out of the schema."""
+    heads = session.heads()
+    wanted = history(heads) if callable(history) else history
     return Observed(
         label=target.label,
         backend=target.backend.name,
-        heads=session.heads(),
-        history=ledger.read(session.connection, target.version_table_schema) if history else (),
+        heads=heads,
+        history=_visible(ledger.read, "history", session, target) if wanted else (),
         snapshot=schema_of(session, target, exclude) if schema else None,
         name=target.name,
+        interrupted=_visible(journal.read, "journal", session, target),
     )
+
+
+def _visible(
+    read: Callable[[Connection, str | None], tuple[T, ...]],
+    what: str,
+    session: Session,
+    target: Target,
+) -> tuple[T, ...]:
+    """Read a table of ours; where this user may not, say so, and go on without it."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        return read(session.connection, target.version_table_schema)
+    except DBAPIError as error:
+        if target.backend.failure(error) is Failure.CONNECTION_LOST:
+            raise
+        log.warning("%s: the %s cannot be read: %s", target.label, what, first_line(error))
+        session.settle()
+        return ()
+
+
+def before_writing(
+    project: Project, plan: Callable[[tuple[str, ...]], Plan], *, purge: bool = False
+) -> tuple[Observed, ...]:
+    """Look at all databases before anything is written to the first of them.
+
+    Raises `HistoryError` where one is at a revision that this project does not know (but with
+    *purge*), or is not this project's.
+    """
+    history = project.packaged or when_something_is_to_do(project, plan)
+    seen = databases(project, history=history, schema=project.packaged)
+    for each in seen:
+        refuse_foreign(project, each)
+        if not purge:
+            require_known(project, each)
+    return seen
 
 
 def refuse_foreign(project: Project, seen: Observed) -> None:
@@ -94,6 +161,50 @@ def refuse_foreign(project: Project, seen: Observed) -> None:
             where=seen.label,
             hint="run topchef-db in the folder of your project, or name its file with -c",
         )
+
+
+def when_something_is_to_do(
+    project: Project, plan: Callable[[tuple[str, ...]], Plan]
+) -> Callable[[tuple[str, ...]], bool]:
+    """Return what asks for the history of a database that *plan* moves, or that is not known.
+
+    A call that finds nothing to do reads nothing but the version table.
+    """
+
+    def wanted(heads: tuple[str, ...]) -> bool:
+        if not all(map(project.revisions.known, heads)):
+            return True
+        try:
+            return bool(plan(heads).steps)
+        except TopchefError:
+            return False  # it is raised again where there is more to tell
+
+    return wanted
+
+
+def require_known(project: Project, seen: Observed) -> None:
+    """Raise `HistoryError` where a database is at a revision that this project does not know.
+
+    Its history, where it was read, tells when and from which commit that came.
+    """
+    rows = recorded(seen.history, project.revisions.parents_of)
+    for head in seen.heads:
+        entry = rows.get(head)
+        if entry is not None and not project.revisions.known(head):
+            how = "applied" if entry.status is HistoryStatus.APPLIED else entry.status
+            raise HistoryError(
+                f"revision {head}, {how} {entry.origin}, is not in this project",
+                where=seen.label,
+                hint="deploy that release, or downgrade from there",
+            )
+    project.revisions.require_known(seen.heads)
+
+
+def unrecorded(project: Project, seen: Observed) -> UnrecordedMoves:
+    """Tell which moves of a database, looked at with its history, have no row there."""
+    if seen.shared:
+        return UnrecordedMoves()
+    return unrecorded_moves(seen.history, seen.heads, project.revisions)
 
 
 def schema_of(session: Session, target: Target, exclude: Collection[str] = ()) -> Snapshot:

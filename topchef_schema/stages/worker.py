@@ -16,9 +16,10 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from topchef_schema.errors import TopchefError
+from topchef_schema.formats.log import chosen_format, log_to_stderr
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,8 +45,8 @@ class Workers:
         The function is found by its name; arguments and result are pickled. What the function
         prints goes to stderr. Raises the `TopchefError` that the function raised.
         """
-        level = logging.getLogger("topchef_schema").level
-        request = pickle.dumps((level, function, arguments, keywords))
+        level = logging.getLogger("topchef_schema").level or logging.WARNING
+        request = pickle.dumps((level, chosen_format(), function, arguments, keywords))
         with tempfile.TemporaryDirectory(prefix="topchef_") as folder:
             answer = Path(folder, "answer")
             process = self._started(answer)
@@ -93,16 +94,11 @@ class Workers:
 def serve() -> int:
     """Answer the request on stdin into the file named by the first argument; return the code."""
     try:
-        level, function, arguments, keywords = pickle.loads(sys.stdin.buffer.read())
-        _log_to_stderr(level)
-        answer = ("result", function(*arguments, **keywords))
-        content = pickle.dumps(answer)
-    except TopchefError as error:
-        content = pickle.dumps(("error", error))
+        level, format_, *request = pickle.loads(sys.stdin.buffer.read())
+        with log_to_stderr(level, format_):
+            content = _answered(*request)
     except KeyboardInterrupt:
         return 130
-    except Exception:
-        content = pickle.dumps(("bug", traceback.format_exc()))
     path = Path(sys.argv[1])
     partial = path.with_suffix(".partial")
     partial.write_bytes(content)
@@ -110,10 +106,12 @@ def serve() -> int:
     return 0
 
 
-def _log_to_stderr(level: int) -> None:
-    log = logging.getLogger("topchef_schema")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    log.handlers[:] = [handler]
-    log.propagate = False
-    log.setLevel(level or logging.WARNING)
+def _answered(
+    function: Callable[..., object], arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> bytes:
+    try:
+        return pickle.dumps(("result", function(*arguments, **keywords)))
+    except TopchefError as error:
+        return pickle.dumps(("error", error))
+    except Exception:
+        return pickle.dumps(("bug", traceback.format_exc()))

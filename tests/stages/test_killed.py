@@ -1,0 +1,72 @@
+"""A process that is killed at any statement leaves a database that the next run finishes."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.killing import WAYS, Runner, sweep
+from tests.whole_projects import MakeProject, revision
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import Backend, Server
+
+SAMPLE = 5
+
+MADE_UP = revision(
+    "d4",
+    "import uuid\n"
+    'tokens = op.create_table("tokens", sa.Column("id", sa.Integer), '
+    'sa.Column("token", sa.String(36)))\n'
+    'op.bulk_insert(tokens, [{"id": n, "token": str(uuid.uuid4())} for n in range(2)])\n'
+    'op.create_index("ix_tokens", "tokens", ["token"])\n'
+    'op.create_table("last", sa.Column("id", sa.Integer))',
+    'op.drop_table("last")\nop.drop_table("tokens")',
+)
+UNDO = "DROP TABLE IF EXISTS last; DROP TABLE IF EXISTS tokens"
+
+
+@pytest.mark.parametrize("each", ["0", "1"])
+@pytest.mark.parametrize("way", sorted(WAYS))
+def test_killed_at_a_statement(
+    project: MakeProject,
+    server: Server,
+    backend: Backend,
+    way: str,
+    each: str,
+    rng: random.Random,
+    *,
+    exhaustive: bool,
+) -> None:
+    runner = Runner(project("interrupted", env="dies"), {"EACH": each})
+    size = None if exhaustive else SAMPLE
+    tally = sweep(
+        runner, server, way, lambda all_: all_ if size is None else rng.sample(all_, size)
+    )
+    print(f"{backend.name} {way}, one transaction each: {each}: {tally}")
+    assert tally.kills > (size or 50) - 3
+    assert tally.by_a_person == 0
+
+
+def test_values_that_are_made_up_in_each_run(
+    project: MakeProject,
+    server: Server,
+    backend: Backend,
+    rng: random.Random,
+    *,
+    exhaustive: bool,
+) -> None:
+    """Where such a row stays, only a person can say whether later statements depend on it."""
+    shop = project(env="dies", versions={"d4.py": MADE_UP})
+    shop.write("undo_d4.sql", UNDO)
+    runner = Runner(shop, {"EACH": "1"})
+    tally = sweep(
+        runner, server, "up", lambda all_: all_ if exhaustive else rng.sample(all_, SAMPLE)
+    )
+    print(f"{backend.name} up, made-up values: {tally}")
+    assert tally.kills
+    assert tally.in_ddl == 0
+    assert tally.by_a_person == 0 or not backend.transactional_ddl
+    assert all("with other values" in each for each in tally.reasons)

@@ -1,0 +1,78 @@
+"""Makes DDL of SQLite transactional, which the driver by itself does not.
+
+Python's driver opens a transaction before an INSERT, an UPDATE or a DELETE only; DDL before that
+stays. https://docs.python.org/3/library/sqlite3.html#sqlite3-transaction-control-isolation-level
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from topchef_schema.backends.base import Leftover
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# https://www.sqlite.org/pragma.html: those that are a no-op, or an error, in a transaction
+_OUTSIDE = re.compile(
+    r"\s*(vacuum|attach|detach|pragma\s+(\w+\.)?"
+    r"(foreign_keys|journal_mode|synchronous|temp_store|page_size|auto_vacuum|encoding)\s*[=(])",
+    re.IGNORECASE,
+)
+_COPY = "_alembic_tmp_"
+"""How Alembic's batch operations call the table that takes the place of another."""
+
+
+@dataclass(frozen=True)
+class SQLiteCommits:
+    """When SQLite commits; see `topchef_schema.backends.base.CommitRules`."""
+
+    one_writer: bool = True
+
+    def commits_alone(self, sql: str) -> bool:
+        """Say no: within a transaction nothing does."""
+        return False
+
+    def needs_autocommit(self, sql: str) -> bool:
+        """Whether *sql* does nothing, or fails, in a transaction."""
+        return bool(_OUTSIDE.match(sql))
+
+    def before(self, connection: Connection, sql: str) -> None:
+        """Return None: every statement is in one transaction with its entry."""
+
+    def begin(self, connection: Connection) -> None:
+        """Open a transaction, as a writer from the start: a reader could not become one."""
+        if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def took_effect(self, connection: Connection, sql: str, before: str | None) -> bool | None:
+        """Return None: what was done has an entry, and what has none was not."""
+        return None
+
+    def clear_away(self, connection: Connection, sql: str) -> None:
+        """Do nothing: the whole transaction was undone."""
+
+    def leftovers(self, connection: Connection) -> tuple[Leftover, ...]:
+        """Return the tables that a batch operation of plain Alembic was copying into."""
+        names = connection.exec_driver_sql(
+            "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+        ).scalars()
+        tables = list(names)
+        return tuple(
+            _of_a_copy(each, original=each.removeprefix(_COPY) in tables)
+            for each in tables
+            if each.startswith(_COPY)
+        )
+
+
+def _of_a_copy(name: str, *, original: bool) -> Leftover:
+    table = name.removeprefix(_COPY)
+    if original:
+        state, remedy = "is still there: the copy may be without its rows", f'DROP TABLE "{name}"'
+    else:
+        state = "is gone: its rows are in the copy alone"
+        remedy = f'ALTER TABLE "{name}" RENAME TO "{table}"'
+    message = f"the table {name} is a copy that was not finished; {table} {state}"
+    return Leftover("unfinished-copy", name, message, remedy)

@@ -1,0 +1,338 @@
+"""Writes a journal of a step's statements where they cannot be undone as a whole, and replays it.
+
+As long as nothing commits, nothing is written: the server undoes all of it. Before something does
+commit (a statement of MySQL's that ends its transaction, an autocommit block, a revision's own
+``commit()``), what the transaction holds is written down in it; a statement that commits alone is
+written down just before. After a crash the revision is run again: a statement that was done is
+recognised by its SQL and values and is not sent; the first one that does not fit stops everything
+before it is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from topchef_schema.model import JournalEntry, fingerprint
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from topchef_schema.bridge.listening import Listener
+
+Draft = tuple[int, str, str, bool, str | None]
+"""Position, fingerprint, SQL, whether it commits alone, what the catalog said before."""
+
+MAX_SQL = 10_000
+"""How much of a statement is kept; its fingerprint is that of all of it."""
+
+READ = re.compile(r"\s*(select|with|show|describe|desc|explain|values|table)\b", re.IGNORECASE)
+WRITES = re.compile(r"\b(insert|update|delete|merge|into)\b", re.IGNORECASE)
+OF_THE_SESSION = re.compile(
+    r"\s*(set|reset|use|pragma|begin|start\s+transaction|rollback|savepoint|release|discard|"
+    r"lock\s+tables?|unlock|analyze|vacuum|attach|detach|do|call\s+mysql)\b",
+    re.IGNORECASE,
+)
+"""Says how the session works, or changes nothing that a replay must not do twice."""
+
+COMMIT = re.compile(r"\s*(commit|end)\b", re.IGNORECASE)
+TEMPORARY = re.compile(r"\s*create\s+(or\s+replace\s+)?(local\s+|global\s+)?temp", re.IGNORECASE)
+
+
+class Keep(Protocol):
+    """Where the journal of one step is kept."""
+
+    def write(self, connection: Connection, drafts: Sequence[Draft]) -> None:
+        """Add entries, in the transaction of *connection*."""
+
+    def remove(self, connection: Connection, positions: Collection[int]) -> None:
+        """Remove the entries of statements that were not done after all."""
+
+    def clear(self, connection: Connection) -> None:
+        """Remove all of them: the step is finished."""
+
+
+class Rules(Protocol):
+    """What is peculiar to one database."""
+
+    @property
+    def one_writer(self) -> bool:
+        """Whether a connection that has written keeps all others from writing."""
+
+    def commits_alone(self, sql: str) -> bool:
+        """Whether *sql* ends the transaction it is sent in."""
+
+    def needs_autocommit(self, sql: str) -> bool:
+        """Whether *sql* cannot be, or does nothing, in a transaction."""
+
+    def before(self, connection: Connection, sql: str) -> str | None:
+        """Return what the catalog says of the object that *sql* changes."""
+
+    def begin(self, connection: Connection) -> None:
+        """Open a transaction, if none is open and the driver would not open one for DDL."""
+
+
+class ReplayMismatchError(Exception):
+    """The revision does something else than what an interrupted run did; nothing was sent."""
+
+
+@dataclass
+class Journaling:
+    """The journal of one step, as it is written and replayed. *done* is what was done before.
+
+    Without *keep* nothing is written, and no more than *rules* is done.
+    """
+
+    keep: Keep | None
+    rules: Rules
+    listener: Listener
+    done: Sequence[JournalEntry] = ()
+    refused: ReplayMismatchError | None = None
+    left_out: int = 0
+    _at: int = 0
+    _looked: bool = False
+    _written: bool = False
+    _next: int = 0
+    _pending: dict[Connection, list[Draft]] = field(default_factory=dict)
+    _marks: dict[tuple[Connection, str], int] = field(default_factory=dict)
+    _void: list[int] = field(default_factory=list)
+    _current: Draft | None = None
+    _skips: bool = False
+    _wraps: bool = False
+    _busy: bool = False
+    _finished: bool = False
+
+    def __post_init__(self) -> None:
+        self._next = self.done[-1].position + 1 if self.done else 0
+        self._written = bool(self.done)
+
+    @contextmanager
+    def attached(self, engine: Engine) -> Iterator[Journaling]:
+        """Follow what is sent through *engine* meanwhile."""
+        from sqlalchemy import event
+
+        hooks: dict[str, Callable[..., Any]] = {
+            "before_cursor_execute": self._before,
+            "do_execute": self._execute,
+            "do_executemany": self._execute,
+            "do_execute_no_params": self._execute_without_values,
+            "after_cursor_execute": self._after,
+            "handle_error": self._failed,
+            "commit": self._flush,
+            "rollback": self._rolled_back,
+            "savepoint": self._savepoint,
+            "rollback_savepoint": self._back_to_savepoint,
+        }
+        for name, hook in hooks.items():
+            event.listen(engine, name, hook)
+        try:
+            yield self
+        finally:
+            for name, hook in hooks.items():
+                event.remove(engine, name, hook)
+
+    def finish(self, connection: Connection) -> None:
+        """End the step, in the transaction that writes its version row.
+
+        Raises `ReplayMismatchError` where the revision left out what had been done, without
+        having looked.
+        """
+        if self.refused is not None:
+            raise self.refused
+        missing = self.done[self._at :]
+        if missing and not self._looked:
+            self._refuse(f"it ends without the statement that was done: {_short(missing[0].sql)}")
+        self.left_out += len(missing)
+        self._at = len(self.done)
+        self._pending.clear()
+        self._finished = True
+        if self._written and self.keep is not None:
+            with self._on_our_own():
+                self.keep.clear(connection)
+
+    @contextmanager
+    def _on_our_own(self) -> Iterator[None]:
+        """Keep apart what we send meanwhile: it is no part of the revision."""
+        busy, self._busy, self.listener.deaf = self._busy, True, True
+        try:
+            yield
+        finally:
+            self._busy = self.listener.deaf = busy
+
+    def _before(self, connection: Connection, cursor: Any, sql: str, *more: Any) -> None:
+        if self._busy or self._finished:
+            return
+        values, context, _ = more
+        self._skips = self._wraps = False
+        if self.refused is not None:
+            raise self.refused
+        if COMMIT.match(sql):
+            self._flush(connection)
+        elif READ.match(sql) and not WRITES.search(sql):
+            self._looked = True
+        elif OF_THE_SESSION.match(sql) or TEMPORARY.match(sql):
+            self._of_the_session(connection, sql)
+        elif self._was_done(sql, fingerprint(sql, values), context):
+            self._skips = True
+            self.listener.forget()
+        else:
+            self._about_to_send(connection, sql, fingerprint(sql, values))
+
+    def _of_the_session(self, connection: Connection, sql: str) -> None:
+        if TEMPORARY.match(sql) and self.done:
+            self._refuse("it works with a temporary table, which is gone with the interrupted run")
+        only_ddl = not any(_is_dml(each[2]) for each in self._pending.get(connection, ()))
+        if self.rules.one_writer and self.rules.needs_autocommit(sql) and only_ddl:
+            # As without our transaction, in which the driver would not have been yet.
+            self._commit(connection)
+
+    def _commit(self, connection: Connection) -> None:
+        if connection in self._pending:
+            self._flush(connection)
+            with self._on_our_own():
+                connection.exec_driver_sql("COMMIT")
+            self.listener.commits += 1
+
+    def _was_done(self, sql: str, mark: str, context: Any) -> bool:
+        """Whether this is a statement that an interrupted run has done."""
+        if self._at >= len(self.done):
+            return False
+        ahead = [each.fingerprint for each in self.done[self._at :]]
+        if mark in ahead and (mark == ahead[0] or self._looked):
+            # A revision that looks before it acts leaves out what is there already.
+            self.left_out += ahead.index(mark)
+            self._at += ahead.index(mark) + 1
+            if _gives_rows(context):
+                self._refuse(f"it needs again what this statement gave: {_short(sql)}")
+            return True
+        same = any(each.sql == sql[:MAX_SQL] for each in self.done[self._at :])
+        if not self._looked or same:
+            expected = self.done[self._at].sql
+            other = "with other values" if same else f"where it had sent {_short(expected)}"
+            self._refuse(f"it now sends {_short(sql)} {other}")
+        self.left_out += len(ahead)
+        self._at = len(self.done)
+        return False
+
+    def _refuse(self, reason: str) -> None:
+        self.refused = ReplayMismatchError(reason)
+        raise self.refused
+
+    def _about_to_send(self, connection: Connection, sql: str, mark: str) -> None:
+        self._let_go_of_others(connection)
+        position, self._next = self._next, self._next + 1
+        autocommit = connection._is_autocommit_isolation()
+        alone = self.rules.commits_alone(sql) or (autocommit and self.rules.needs_autocommit(sql))
+        before = None
+        with self._on_our_own():
+            if alone and self.keep is not None:
+                before = self.rules.before(connection, sql)
+            elif not alone and not autocommit:
+                self.rules.begin(connection)
+        self._current = (position, mark, sql[:MAX_SQL], alone, before)
+        self._wraps = autocommit and not alone
+        if not self._wraps:
+            self._pending.setdefault(connection, []).append(self._current)
+        if alone:
+            self._flush(connection)
+
+    def _let_go_of_others(self, connection: Connection) -> None:
+        """Commit what other connections hold: one that writes would wait for them for ever."""
+        if self.rules.one_writer:
+            for other in [each for each in self._pending if each is not connection]:
+                self._commit(other)
+
+    def _execute(self, cursor: Any, sql: str, values: Any, context: Any) -> bool | None:
+        """Stand in for the driver: do not send what was done; say so to SQLAlchemy."""
+        if self._busy or self._finished:
+            return None
+        if self._skips:
+            if not hasattr(cursor, "lastrowid"):
+                # PyMySQL's has it only once something was sent; psycopg's never has.
+                with suppress(AttributeError):
+                    cursor.lastrowid = None
+            return True
+        if not self._wraps or self._current is None:
+            return None
+        # A transaction for this statement and its entry, where each would commit by itself.
+        connection, draft = context.root_connection, self._current
+        with self._on_our_own():
+            connection.exec_driver_sql("BEGIN")
+            try:
+                if context.executemany:
+                    context.dialect.do_executemany(cursor, sql, values, context)
+                else:
+                    context.dialect.do_execute(cursor, sql, values, context)
+                self._write(connection, [draft])
+            except BaseException:
+                with suppress(Exception):
+                    connection.exec_driver_sql("ROLLBACK")
+                raise
+            connection.exec_driver_sql("COMMIT")
+        return True
+
+    def _execute_without_values(self, cursor: Any, sql: str, context: Any) -> bool | None:
+        return self._execute(cursor, sql, (), context)
+
+    def _after(self, *_: Any) -> None:
+        if not self._busy:
+            self._current = None
+
+    def _failed(self, context: Any) -> None:
+        """Forget a statement that the server refused: the revision may go on without it."""
+        if self._busy or self._current is None:
+            return
+        current, self._current = self._current, None
+        if current[3]:
+            self._void.append(current[0])
+        else:
+            for drafts in self._pending.values():
+                drafts[:] = [each for each in drafts if each is not current]
+
+    def _flush(self, connection: Connection) -> None:
+        """Write down what is about to be committed."""
+        if self._busy or self._finished:
+            return
+        drafts = self._pending.pop(connection, [])
+        if drafts or self._void:
+            self._write(connection, drafts)
+
+    def _write(self, connection: Connection, drafts: Sequence[Draft]) -> None:
+        if self.keep is None:
+            return
+        with self._on_our_own():
+            if self._void:
+                self.keep.remove(connection, self._void)
+                self._void = []
+            if drafts:
+                self.keep.write(connection, drafts)
+                self._written = True
+
+    def _rolled_back(self, connection: Connection) -> None:
+        if not self._busy:
+            self._pending.pop(connection, None)
+
+    def _savepoint(self, connection: Connection, name: str) -> None:
+        self._marks[connection, name] = len(self._pending.get(connection, ()))
+
+    def _back_to_savepoint(self, connection: Connection, name: str, context: None) -> None:
+        mark = self._marks.get((connection, name), 0)
+        del self._pending.get(connection, [])[mark:]
+
+
+def _is_dml(sql: str) -> bool:
+    return bool(re.match(r"\s*(insert|update|delete|merge|replace|with)\b", sql, re.IGNORECASE))
+
+
+def _gives_rows(context: Any) -> bool:
+    """Whether the revision may use what the statement gives back."""
+    compiled = getattr(context, "compiled", None)
+    return bool(compiled is not None and getattr(compiled, "effective_returning", None))
+
+
+def _short(sql: str) -> str:
+    line = " ".join(sql.split())
+    return line if len(line) <= 120 else line[:117] + "..."

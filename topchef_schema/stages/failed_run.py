@@ -1,0 +1,81 @@
+"""Says what a run that failed has left in its database, and what to do about it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from topchef_schema.backends.base import first_line
+from topchef_schema.backends.driver_message import driver_message
+from topchef_schema.errors import MigrationError, PartialError
+from topchef_schema.model import Direction, Statement, short
+
+if TYPE_CHECKING:
+    from topchef_schema.bridge.session import StepFailed
+    from topchef_schema.stages.run import Run
+
+
+log = logging.getLogger(__name__)
+
+
+def failure(run: Run, failed: StepFailed, now: tuple[str, ...]) -> MigrationError:
+    """Say what failed, what stays, and what to do; the database is at *now*."""
+    log.debug("the driver said: %s", driver_message(failed.cause), extra=failed.step.facts)
+    unrecorded = _unrecorded(run, failed, now)
+    undone = run.transactional or bool(unrecorded)
+    half = bool(failed.own_commits) or (not undone and bool(failed.sent))
+    partial = half or bool(unrecorded)
+    stays = [step.revision.id for step in run.done[: run.kept]]
+    word = "upgrade" if failed.step.direction is Direction.UP else "downgrade"
+    message = f"the {word} of revision {failed.step.revision.id} failed: {first_line(failed.cause)}"
+    if stays:
+        message += f"; of this run, these stay done: {', '.join(stays)}"
+    else:
+        message += "; nothing else of this run stays"
+    if unrecorded:
+        before = ", ".join(step.revision.id for step in run.done[run.kept :])
+        message += (
+            f"; {before} went before it in the transaction of env.py, which this database does "
+            "not undo as a whole: the version rows are gone, and some of these statements "
+            f"stay: {_listed(unrecorded)}"
+        )
+    if half:
+        message += f"; of this revision, these statements took effect: {_listed(failed.sent)}"
+    hint = "correct the revision or the data and run the same command again"
+    if partial and run.history and not unrecorded:
+        hint += (
+            ": what took effect is not sent again; or finish it, or undo it, by hand and run: "
+            "topchef-db repair --mark-applied, or --mark-reverted"
+        )
+    elif partial:
+        hint = (
+            "undo these statements by hand, or do the rest by hand and run: "
+            f"topchef-db stamp {failed.step.stamped_as}"
+        )
+    if failed.failed is not None:
+        hint += f"; the statement was: {short(failed.failed.sql)}"
+    kind = PartialError if partial else MigrationError
+    return kind(message, where=str(failed.location), hint=hint)
+
+
+def _unrecorded(run: Run, failed: StepFailed, now: tuple[str, ...]) -> tuple[Statement, ...]:
+    """Return the statements of the steps that a rollback left without their version rows.
+
+    In a transaction around everything, each DDL statement of a database that cannot undo it
+    commits what came before, version rows included: only the database knows how far.
+    """
+    if not run.torn:
+        return ()
+    there = run.project.revisions.applied_at(now)
+    for step in run.done[run.kept :]:
+        if (step.revision.id in there) is not (step.direction is Direction.UP):
+            break
+        run.kept += 1
+    lost = {step.revision.id for step in run.done[run.kept :]}
+    before = tuple(each for each in run.statements if each.revision in lost)
+    return (*before, *failed.sent) if lost else ()
+
+
+def _listed(statements: Sequence[Statement]) -> str:
+    return "; ".join(short(each.sql) for each in statements)

@@ -1,0 +1,129 @@
+"""Keeps `topchef_journal`: the statements of a revision that cannot be undone as a whole.
+
+Where DDL ends the transaction it is in, a process that dies between two statements leaves half a
+revision behind. Its next run reads here what was done, and goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from topchef_schema.model import JOURNAL_TABLE, Direction, JournalEntry
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Table
+
+
+@cache
+def journal_table(schema: str | None) -> Table:
+    """Return the journal's table, in the schema of the version table."""
+    import sqlalchemy as sa
+
+    # Plain types only: the table must be the same whatever version of ours made it.
+    return sa.Table(
+        JOURNAL_TABLE,
+        sa.MetaData(schema=schema),
+        sa.Column("revision", sa.String(255), primary_key=True),
+        sa.Column("position", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("run_id", sa.String(32), nullable=False),
+        sa.Column("direction", sa.String(4), nullable=False),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.Column("alone", sa.Boolean(create_constraint=False), nullable=False),
+        sa.Column("before", sa.String(64)),
+        sa.Column("sql", sa.Text(), nullable=False),
+    )
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The journal of one step. Every write is part of the caller's transaction.
+
+    With *made* its table is there; else it is made when it is first needed, which is rare where
+    DDL can be undone, and part of that transaction too.
+    """
+
+    schema: str | None
+    run_id: str
+    revision: str
+    direction: Direction
+    made: bool
+
+    def write(
+        self, connection: Connection, drafts: Sequence[tuple[int, str, str, bool, str | None]]
+    ) -> None:
+        """Add entries: position, fingerprint, SQL, whether alone, what was before."""
+        rows = [
+            {
+                "revision": self.revision,
+                "position": position,
+                "run_id": self.run_id,
+                "direction": str(self.direction),
+                "fingerprint": fingerprint,
+                "alone": alone,
+                "before": before,
+                "sql": sql,
+            }
+            for position, fingerprint, sql, alone, before in drafts
+        ]
+        if not self.made:
+            create(connection, self.schema)
+        connection.execute(journal_table(self.schema).insert(), rows)
+
+    def remove(self, connection: Connection, positions: Collection[int]) -> None:
+        """Remove the entries of statements that were not done after all."""
+        remove(connection, self.schema, self.revision, positions)
+
+    def clear(self, connection: Connection) -> None:
+        """Remove all entries of the revision: it is finished."""
+        clear(connection, self.schema, self.revision)
+
+
+def create(connection: Connection, schema: str | None) -> None:
+    """Make the table where it is missing; the caller commits."""
+    journal_table(schema).create(connection, checkfirst=True)
+
+
+def read(connection: Connection, schema: str | None) -> tuple[JournalEntry, ...]:
+    """Return what an interrupted run left, in order; nothing where the table does not exist."""
+    import sqlalchemy as sa
+
+    if not sa.inspect(connection).has_table(JOURNAL_TABLE, schema=schema):
+        return ()
+    table = journal_table(schema)
+    rows = connection.execute(sa.select(table).order_by(table.c.revision, table.c.position))
+    return tuple(_entry(row._mapping) for row in rows)
+
+
+def remove(
+    connection: Connection, schema: str | None, revision: str, positions: Collection[int]
+) -> None:
+    """Remove the entries of *revision* at *positions*; the caller commits."""
+    table = journal_table(schema)
+    chosen = (table.c.revision == revision) & table.c.position.in_(positions)
+    connection.execute(table.delete().where(chosen))
+
+
+def clear(connection: Connection, schema: str | None, revision: str) -> None:
+    """Remove the entries of *revision*; the caller commits."""
+    table = journal_table(schema)
+    connection.execute(table.delete().where(table.c.revision == revision))
+
+
+def drop(connection: Connection, schema: str | None) -> None:
+    """Remove the table where it is; the caller commits."""
+    journal_table(schema).drop(connection, checkfirst=True)
+
+
+def _entry(row: Any) -> JournalEntry:
+    values = dict(row)
+    values["direction"] = Direction(values["direction"])
+    values["alone"] = bool(values["alone"])
+    return JournalEntry(**values)
+
+
+def plain(entry: JournalEntry) -> dict[str, Any]:
+    """Return *entry* as data for a report."""
+    return asdict(entry) | {"direction": str(entry.direction)}

@@ -1,0 +1,137 @@
+"""Shows what an interrupted run left, and settles it as a person decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from topchef_schema.errors import TopchefError
+from topchef_schema.model import (
+    Direction,
+    HistoryStatus,
+    JournalEntry,
+    Plan,
+    Statement,
+    Step,
+    in_flight,
+)
+from topchef_schema.stages import apply, journal, resume
+from topchef_schema.stages.entry import Entry, Target
+from topchef_schema.stages.run import Applied, Repair, Run
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import Leftover
+    from topchef_schema.bridge.session import Session
+    from topchef_schema.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """What is left of an interrupted step in one database, and beside it.
+
+    *undecided* says that only a person can know whether the statement *in_flight* was done; else it
+    was not, and one that was is among *done*. *to_do* are the statements that were not sent, as
+    far as the revision tells without a database; *why_unknown* says why it does not.
+    """
+
+    label: str
+    backend: str
+    done: tuple[JournalEntry, ...]
+    in_flight: JournalEntry | None
+    leftovers: tuple[Leftover, ...]
+    undecided: bool = False
+    to_do: tuple[Statement, ...] = ()
+    why_unknown: str | None = None
+
+    @property
+    def first(self) -> JournalEntry | None:
+        """The first statement of the step; None where no step was interrupted."""
+        return self.done[0] if self.done else self.in_flight
+
+
+def show(project: Project) -> tuple[Interrupted, ...]:
+    """Look at what interrupted runs left in each database; only reads."""
+
+    def body(session: Session, target: Target) -> Interrupted:
+        entries = journal.read(session.connection, target.version_table_schema)
+        if entries and resume.settled(entries, project.revisions.applied_at(session.heads())):
+            entries = ()
+        open_ = in_flight(entries)
+        happened = resume.took_effect(open_, session, target) if open_ else None
+        rules = target.backend.commit_rules
+        assert rules is not None
+        return Interrupted(
+            target.label,
+            target.backend.name,
+            done=entries if open_ is None or happened else entries[:-1],
+            in_flight=None if happened else open_,
+            undecided=open_ is not None and happened is None,
+            leftovers=rules.leftovers(session.connection),
+        )
+
+    return tuple(_with_the_rest(project, each) for each in Entry(project).run(body, look=True))
+
+
+def _with_the_rest(project: Project, found: Interrupted) -> Interrupted:
+    from dataclasses import replace
+
+    from topchef_schema.backends import named
+    from topchef_schema.stages import record
+
+    if found.first is None or not project.revisions.known(found.first.revision):
+        return found
+    step = Step(project.revisions.one(found.first.revision), found.first.direction)
+    below = () if step.direction is Direction.DOWN else project.revisions.parents(step.revision)
+    try:
+        recording = record.plan(project, Plan((step,), below), named(found.backend))
+    except TopchefError as error:
+        return replace(found, why_unknown=error.message)
+    sent = len(found.done) + bool(found.in_flight)
+    statements = [each for each in recording.statements if each.line is not None]
+    return replace(found, to_do=tuple(statements[sent:]))
+
+
+def resume_step(
+    project: Project, *, repair: Repair, lock_timeout: float = apply.LOCK_TIMEOUT
+) -> tuple[Applied, ...]:
+    """Finish the interrupted step of each database, and nothing else.
+
+    Raises what `apply.migrate` raises.
+    """
+    nothing_else = lambda heads: Plan((), heads)  # noqa: E731
+    return apply.migrate(project, nothing_else, lock_timeout=lock_timeout, repair=repair)
+
+
+def mark(
+    project: Project,
+    *,
+    applied: bool,
+    reason: str | None,
+    lock_timeout: float = apply.LOCK_TIMEOUT,
+) -> tuple[Applied, ...]:
+    """Take the interrupted step of each database to be applied, or not, without running it."""
+
+    def body(session: Session, target: Target) -> Applied:
+        before = session.heads()
+        schema = target.version_table_schema
+        left = journal.read(session.connection, schema)
+        if not left:
+            return Applied(target.label, target.backend.name, before, before)
+        project.revisions.require_known((left[0].revision,))
+        revision = project.revisions.one(left[0].revision)
+        here = revision.id in project.revisions.applied_at(before)
+        direction = Direction.UP if applied else Direction.DOWN
+        ledger = Run(project, lambda heads: Plan((), heads), history=True).ledger(session, target)
+        assert ledger is not None
+        if here is not applied:
+            session.mark(Step(revision, direction))
+        ledger.write(
+            session.connection, revision, HistoryStatus.REPAIRED, direction=direction, reason=reason
+        )
+        journal.clear(session.connection, schema, revision.id)
+        session.commit()
+        return Applied(target.label, target.backend.name, before, session.heads())
+
+    if not any(each.first for each in show(project)):
+        return ()
+    return tuple(Entry(project, lock_timeout=lock_timeout, announce=True).run(body))

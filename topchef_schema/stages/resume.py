@@ -1,0 +1,124 @@
+"""Goes on where an interrupted run stopped, or says what only a person can know."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from topchef_schema.errors import InDoubtError
+from topchef_schema.model import Direction, JournalEntry, Plan, in_flight
+from topchef_schema.stages import journal
+
+if TYPE_CHECKING:
+    from topchef_schema.bridge.session import Session
+    from topchef_schema.stages.entry import Target
+
+log = logging.getLogger(__name__)
+
+
+def continued(left: Sequence[JournalEntry], plan: Plan, target: Target) -> Plan:
+    """Return *plan* with the step that *left* tells of as its first.
+
+    It had begun, so all that it stands on is there. Raises `InDoubtError` where it is not among
+    the steps.
+    """
+    revision, direction = left[0].revision, left[0].direction
+    begun = [each for each in plan if (each.revision.id, each.direction) == (revision, direction)]
+    if not begun:
+        raise InDoubtError(
+            f"an earlier run stopped in the middle of revision {revision}, on the way {direction}",
+            where=target.label,
+            hint=f"let it be finished first: {_continue(direction)}; or see what it left: "
+            "topchef-db repair",
+        )
+    return replace(plan, steps=(*begun, *(each for each in plan if each not in begun)))
+
+
+def _continue(direction: Direction) -> str:
+    again = "upgrade" if direction is Direction.UP else "downgrade -1"
+    return f"topchef-db {again}, or topchef-db repair --resume"
+
+
+def settled(left: Sequence[JournalEntry], applied: set[str]) -> bool:
+    """Whether somebody else has moved the version table to where *left* was to lead."""
+    here = left[0].revision in applied
+    return here is (left[0].direction is Direction.UP)
+
+
+def done(
+    left: Sequence[JournalEntry], session: Session, target: Target, *, in_doubt: bool | None = None
+) -> tuple[JournalEntry, ...]:
+    """Return the statements that were done; the catalog tells of the one that was in flight.
+
+    Where it does not, *in_doubt* is what a person says: whether that one was done. Raises
+    `InDoubtError` where nobody has said.
+    """
+    open_ = in_flight(left)
+    if open_ is None:
+        return tuple(left)
+    happened = took_effect(open_, session, target)
+    if happened is None:
+        happened = in_doubt
+    if happened is None:
+        raise InDoubtError(
+            f"revision {open_.revision} was interrupted in a statement of which the catalog does "
+            f"not tell whether it was done: {open_.sql}",
+            where=target.label,
+            hint="look whether it was, and say so: topchef-db repair --resume --statement done "
+            "(or not-done)",
+        )
+    word = "was done" if happened else "was not done"
+    log.info("the statement that was interrupted %s: %s", word, " ".join(open_.sql.split()))
+    if happened:
+        return tuple(left)
+    assert target.backend.commit_rules is not None
+    target.backend.commit_rules.clear_away(session.connection, open_.sql)
+    journal.remove(
+        session.connection, target.version_table_schema, open_.revision, [open_.position]
+    )
+    session.commit()
+    return tuple(left[:-1])
+
+
+def took_effect(entry: JournalEntry, session: Session, target: Target) -> bool | None:
+    """Ask the catalog whether a statement that was in flight was done; None: it does not tell."""
+    assert target.backend.commit_rules is not None
+    happened = target.backend.commit_rules.took_effect(session.connection, entry.sql, entry.before)
+    session.settle()
+    return happened
+
+
+def explained(reason: str, revision: str, where: str) -> InDoubtError:
+    """Say that the revision does not do again what it had done."""
+    return InDoubtError(
+        f"revision {revision} was interrupted, and does not go on as it began: {reason}; nothing "
+        "of that was sent",
+        where=where,
+        hint="topchef-db repair shows what was done; finish the rest, or undo it, by hand and say "
+        "so: topchef-db repair --mark-applied, or --mark-reverted",
+    )
+
+
+def _said(direction: Direction) -> str:
+    return "applied" if direction is Direction.UP else "taken back"
+
+
+def tell(left: Sequence[JournalEntry], *, by_hand: bool) -> None:
+    """Log that an interrupted revision is gone on with, or was settled by somebody else."""
+    revision, direction = left[0].revision, left[0].direction
+    if by_hand:
+        log.warning(
+            "revision %s, in the middle of which an earlier run stopped, has been %s by somebody "
+            "else since: its journal is removed",
+            revision,
+            _said(direction),
+        )
+    else:
+        log.warning(
+            "going on with revision %s, in the middle of which an earlier run stopped: %s of its "
+            "statements are done",
+            revision,
+            len(left),
+        )
