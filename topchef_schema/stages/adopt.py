@@ -20,8 +20,8 @@ from topchef_schema.stages.entry import Entry, Target
 
 if TYPE_CHECKING:
     from topchef_schema.bridge.session import Session
-    from topchef_schema.stages.run import Applied
     from topchef_schema.stages.observe import Observed
+    from topchef_schema.stages.run import Applied
 
 log = logging.getLogger(__name__)
 
