@@ -10,6 +10,7 @@ from topchef_schema.model import Check, Direction, Outcome, Plan, Report, Table
 
 if TYPE_CHECKING:
     from topchef_schema.project import Project
+    from topchef_schema.shortcut import AtHead
     from topchef_schema.stages.apply import Applied
 
 
@@ -21,16 +22,25 @@ def move(
     dry_run: bool,
     lock_timeout: float,
     history: bool,
+    shortcut: str | None = None,
 ) -> Report:
-    """Take the steps that *plan* finds from where the database is, and report them."""
+    """Take the steps that *plan* finds from where the database is, and report them.
+
+    *shortcut* is the revision to look for in the short way first.
+    """
     if dry_run:
         return _shown(command, project, plan)
+    if shortcut is not None:
+        from topchef_schema.shortcut import at_head
+
+        if there := at_head(project, shortcut):
+            return _done(command, [there])
     from topchef_schema.stages.apply import migrate
 
     return _done(command, migrate(project, plan, lock_timeout=lock_timeout, history=history))
 
 
-def _done(command: str, applied: Sequence[Applied]) -> Report:
+def _done(command: str, applied: Sequence[Applied | AtHead]) -> Report:
     several = len(applied) > 1
     return Report(
         command,
@@ -47,7 +57,7 @@ def _done(command: str, applied: Sequence[Applied]) -> Report:
     )
 
 
-def _said(applied: Applied) -> str:
+def _said(applied: Applied | AtHead) -> str:
     place = ", ".join(applied.heads) or "base"
     steps = len(applied.checks)
     if steps:

@@ -1,0 +1,68 @@
+"""What the short way asks of a database through its driver alone, without SQLAlchemy.
+
+A file ``direct_<scheme>.py`` beside this one, named like the scheme of the URLs it is for
+(``postgresql+psycopg`` is ``direct_postgresql_psycopg.py``), defines ``DIRECT``: a function from an
+`Address` and the name of the version table to `Rows`. It only reads, and raises what the driver
+raises; whatever it raises leads to the long way, which says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from topchef_schema.model import HISTORY_TABLE, JOURNAL_TABLE, HistoryStatus
+
+SECONDS_TO_CONNECT = 3
+"""After that the long way tries, with all the patience of the driver."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A database URL taken apart; *label* is the URL without its secret."""
+
+    scheme: str
+    label: str
+    database: str
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    host: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of the version table, and whether no run of ours ended in the middle."""
+
+    versions: tuple[str, ...]
+    clean: bool
+
+
+ENDED_WELL = frozenset(HistoryStatus) - {HistoryStatus.STARTED, HistoryStatus.FAILED}
+
+UNFINISHED = f"""
+SELECT 1 FROM {HISTORY_TABLE} h
+WHERE h.status NOT IN ({", ".join(f"'{each}'" for each in sorted(ENDED_WELL))})
+AND NOT EXISTS (
+  SELECT 1 FROM {HISTORY_TABLE} later WHERE later.revision = h.revision AND later.id > h.id)
+LIMIT 1
+"""
+"""Finds a revision whose last row does not tell of its end."""
+
+JOURNALLED = f"SELECT 1 FROM {JOURNAL_TABLE} LIMIT 1"
+
+
+def rows(
+    query: Callable[[str], Sequence[Sequence[Any]]], there: Collection[str], version_table: str
+) -> Rows:
+    """Return what *query* finds; *there* are those of our tables that exist.
+
+    *version_table* is quoted as this database wants it.
+    """
+    versions = tuple(str(row[0]) for row in query(f"SELECT version_num FROM {version_table}"))
+    clean = not (
+        (JOURNAL_TABLE in there and query(JOURNALLED))
+        or (HISTORY_TABLE in there and query(UNFINISHED))
+    )
+    return Rows(versions, clean)
