@@ -19,7 +19,7 @@ FLOORS = {
     **dict.fromkeys(("errors", "discover", "model", "types"), 1),
     **dict.fromkeys(("bridge", "backends", "rules", "formats", "database"), 2),
     **dict.fromkeys(("project", "settings"), 3),
-    "stages": 4,
+    **dict.fromkeys(("stages", "shortcut"), 4),
     "commands": 5,
     **dict.fromkeys(("", "__main__", "cli", "testing"), 6),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import logging
 import os
@@ -16,7 +17,7 @@ import click
 
 from topchef_schema import __version__
 from topchef_schema.commands import options
-from topchef_schema.discover import discover, find, modules
+from topchef_schema.discover import discover, find, modules, source
 from topchef_schema.errors import InterruptedRunError, TopchefError, UsageError
 from topchef_schema.model import ErrorInfo, Report, Severity
 
@@ -49,6 +50,18 @@ class Program(click.Group):
         """Return the command called *cmd_name*; no other one is imported."""
         found: click.Command | None = find(COMMANDS, "COMMAND", cmd_name)
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands as click does, but with help that is read, not imported."""
+        texts = {name: source(COMMANDS, name) for name in modules(COMMANDS)}
+        known = sorted(name for name, text in texts.items() if "\nCOMMAND = " in text)
+        limit = formatter.width - 6 - max(map(len, known))
+        rows = [
+            (name, click.Command(name, help=texts[name].split('"""')[1]).get_short_help_str(limit))
+            for name in known
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -96,7 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # What was made for this run is removed as after Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _broken_pipe():
-        sys.exit(run(given))
+        code = run(given)
+        # What is left need not be looked through on the way out.
+        gc.freeze()
+        sys.exit(code)
 
 
 def run(given: list[str]) -> int:

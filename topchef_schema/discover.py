@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from functools import cache
 from typing import Any
@@ -25,6 +26,12 @@ def find(package: str, constant: str, name: str) -> Any:
     if module is None:
         return None
     return getattr(importlib.import_module(f"{package}.{module}"), constant, None)
+
+
+def source(package: str, name: str) -> str:
+    """Return the text of the module that `discover` would know by *name*; empty if it has none."""
+    loader: Any = importlib.util.find_spec(f"{package}.{modules(package)[name]}").loader  # type: ignore[union-attr]
+    return loader.get_source(loader.name) or ""
 
 
 @cache

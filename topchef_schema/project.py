@@ -194,6 +194,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_ini(path: Path) -> configparser.ConfigParser:
+    """Read an ini file as Alembic does; raises `UsageError` without repeating what is in it."""
     here = path.absolute().parent.as_posix()
     parser = configparser.ConfigParser({"here": here})
     try:

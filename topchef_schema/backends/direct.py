@@ -9,8 +9,7 @@ raises; whatever it raises leads to the long way, which says what is wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from topchef_schema.model import HISTORY_TABLE, JOURNAL_TABLE, HistoryStatus
 
@@ -18,21 +17,20 @@ SECONDS_TO_CONNECT = 3
 """After that the long way tries, with all the patience of the driver."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+# Tuples, because to make a data class takes as long as to look at a hundred revisions.
+class Address(NamedTuple):
     """A database URL taken apart; *label* is the URL without its secret."""
 
     scheme: str
     label: str
     database: str
     user: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
     host: str | None = None
     port: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """The rows of the version table, and whether no run of ours ended in the middle."""
 
     versions: tuple[str, ...]

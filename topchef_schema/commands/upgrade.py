@@ -29,9 +29,9 @@ def upgrade(
     """Bring the database of *project* up to *revision*.
 
     With *dry_run* nothing is touched: the report holds the steps and their SQL. *lock_timeout* is
-    in seconds. With *fast*, a database that is provably at its heads is not looked at through
-    env.py; the caller has no connection to it in this process. Raises `MigrationError`, `PartialError`, `LockedError`, `HistoryError`,
-    `UnreachableError`, `UsageError`.
+    in seconds. With *fast*, env.py is not run where the database is provably at its heads; the
+    caller then has no connection to it in this process. Raises `MigrationError`, `PartialError`,
+    `LockedError`, `HistoryError`, `UnreachableError`, `UsageError`.
     """
     from topchef_schema.commands.moving import move
 

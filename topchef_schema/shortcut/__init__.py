@@ -7,8 +7,7 @@ understood is a `Doubt`, and the long way goes on as if nothing had been tried.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from topchef_schema.shortcut.doubt import Doubt
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class AtHead:
+class AtHead(NamedTuple):
     """A database at which nothing is to do, in the words of `stages.apply.Applied`."""
 
     label: str

@@ -33,10 +33,9 @@ def require_plain(project: Project) -> None:
     """Raise `Doubt` for what changes how env.py, revisions or the database are found."""
     environment, nothing = project.environment, Settings()
     for each in fields(Settings):
-        if each.name not in NO_MATTER:
-            value = getattr(project.settings, each.name)
-            if value != getattr(nothing, each.name):
-                raise Doubt(f"the setting {each.name} is used")
+        used = getattr(project.settings, each.name) != getattr(nothing, each.name)
+        if used and each.name not in NO_MATTER:
+            raise Doubt(f"the setting {each.name} is used")
     if environment.toml is not None or environment.ini is None:
         raise Doubt("the configuration is in pyproject.toml")
     if environment.section != "alembic" or environment.x:
@@ -58,20 +57,23 @@ def script_location(environment: Environment) -> Path:
     section = dict(parser.items("alembic"))
     if parser.has_section("post_write_hooks"):
         parser.items("post_write_hooks")  # Alembic reads them, too, and fails where that fails
-    for name in section:
-        if name.startswith("sqlalchemy.") and name != "sqlalchemy.url":
+    for name, value in section.items():
+        if not _is_plain(name, value):
             raise Doubt(f"{path} has {name}")
-    for name in ("version_locations", "version_path_separator"):
-        if name in section:
-            raise Doubt(f"{path} has {name}")
-    for name in ("recursive_version_locations", "sourceless"):
-        if section.get(name, "false") != "false":
-            raise Doubt(f"{path} has {name}")
-    if section.get("path_separator", "os") not in ("os", "space", "newline", ":", ";"):
-        raise Doubt(f"{path} has an unknown path_separator")
-    if not section.get("truncate_slug_length", "40").isdigit():
-        raise Doubt(f"{path} has an unknown truncate_slug_length")
     location = section.get("script_location", "")
     if not location or (":" in location and not os.path.isabs(location)):
         raise Doubt("the script location is in a package")
     return Path(location)
+
+
+def _is_plain(name: str, value: str) -> bool:
+    """Whether the option *name* with this *value* leaves revisions and engine where they are."""
+    if name.startswith("sqlalchemy."):
+        return name == "sqlalchemy.url"
+    if name in ("recursive_version_locations", "sourceless"):
+        return value == "false"
+    if name == "path_separator":
+        return value in ("os", "space", "newline", ":", ";")
+    if name == "truncate_slug_length":
+        return value.isdigit()
+    return name not in ("version_locations", "version_path_separator")

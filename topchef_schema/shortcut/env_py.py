@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +51,10 @@ ONLINE_BODIES = frozenset(
     for section in SECTIONS
     for body in (
         ENGINE.format(section) + WORK,
-        *(f"{name} = {section}\n{ENGINE.format(name)}{WORK}" for name in ("section", "configuration")),
+        *(
+            f"{name} = {section}\n{ENGINE.format(name)}{WORK}"
+            for name in ("section", "configuration")
+        ),
     )
 )
 
@@ -83,13 +85,13 @@ def version_table(path: Path, project: Project) -> str:
     return _Reader(project).read(body)
 
 
-@dataclass
 class _Reader:
     """Reads the statements one by one, in the order in which they run."""
 
-    project: Project
-    names: set[str] = field(default_factory=set)
-    functions: dict[str, list[ast.stmt]] = field(default_factory=dict)
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.names: set[str] = set()
+        self.functions: dict[str, list[ast.stmt]] = {}
 
     def read(self, body: list[ast.stmt]) -> str:
         if not body:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from topchef_schema.shortcut.doubt import Doubt
 
@@ -66,47 +65,35 @@ _OF_ONE = _words("Collection Iterable Iterator List Optional Sequence list set")
 _OF_SEVERAL = _words("Tuple Union tuple")
 
 
-@dataclass
 class Bindings:
-    """What a module binds at its top: literals by name, and where imported names come from."""
+    """What a module binds at its top: literals by name, and where imported names come from.
 
-    literals: dict[str, ast.expr] = field(default_factory=dict)
-    origins: dict[str, str] = field(default_factory=dict)
+    Raises `Doubt` where running it might do anything else, or bind a name twice.
+    """
 
-    @classmethod
-    def of(cls, tree: ast.Module) -> Bindings:
-        """Read *tree*.
-
-        Raises `Doubt` where running it might do anything else, or bind a name twice.
-        """
-        found = cls()
+    def __init__(self, tree: ast.Module) -> None:
+        self.literals: dict[str, ast.expr] = {}
+        self.origins: dict[str, str] = {}
         for statement in tree.body:
-            found._add(statement)
-        return found
+            self._add(statement)
 
     def _add(self, statement: ast.stmt) -> None:
         match statement:
             case ast.Expr(value=ast.Constant()):
                 pass
-            case ast.Import(names=names) if all(each.name in MODULES for each in names):
-                for each in names:
-                    whole = each.name if each.asname else each.name.partition(".")[0]
-                    self._bind(each.asname or whole, whole, statement)
-            case ast.ImportFrom(module=str() as module, names=names, level=0) if all(
-                each.name in NAMES.get(module, ()) for each in names
-            ):
-                for each in names:
-                    self._bind(each.asname or each.name, f"{module}.{each.name}", statement)
+            case ast.Import() | ast.ImportFrom():
+                for name, origin in _imported(statement):
+                    self._bind(name, origin, statement)
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if is_literal(value):
                 self._bind(name, value, statement)
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if (
-                is_literal(value) and self._is_type(statement.annotation)
-            ):
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if is_literal(
+                value
+            ) and self._is_type(statement.annotation):
                 self._bind(name, value, statement)
             case ast.FunctionDef(name=name, decorator_list=[]) if self._is_plain(statement):
                 self._bind(name, "this module", statement)
             case _:
-                raise Doubt(f"line {statement.lineno} may do something when it is run")
+                raise _not_inert(statement)
 
     def _bind(self, name: str, value: ast.expr | str, statement: ast.stmt) -> None:
         if name in self.literals or name in self.origins or name.startswith("__"):
@@ -125,9 +112,7 @@ class Bindings:
         every += [each for each in (arguments.vararg, arguments.kwarg) if each is not None]
         annotations = [function.returns, *(each.annotation for each in every)]
         defaults = [*arguments.defaults, *(each for each in arguments.kw_defaults if each)]
-        return all(map(is_literal, defaults)) and all(
-            map(self._is_type, filter(None, annotations))
-        )
+        return all(map(is_literal, defaults)) and all(map(self._is_type, filter(None, annotations)))
 
     def _is_type(self, node: ast.expr) -> bool:
         """Whether evaluating the annotation *node* does nothing and cannot fail."""
@@ -138,7 +123,9 @@ class Bindings:
                 return name in _PLAIN_TYPES and self._is_own(name)
             case ast.Attribute(value=ast.Name(id=name), attr=attribute):
                 origin = self.origins.get(name)
-                return origin == "sqlalchemy" and attribute in _SQLALCHEMY and attribute[0].isupper()
+                return (
+                    origin == "sqlalchemy" and attribute in _SQLALCHEMY and attribute[0].isupper()
+                )
             case ast.BinOp(left=left, op=ast.BitOr(), right=right):
                 # None | None is no type.
                 return not _is_none(left) and self._is_type(left) and self._is_type(right)
@@ -157,6 +144,24 @@ class Bindings:
         if name in _PLAIN_TYPES:
             return name not in self.origins and name not in self.literals
         return self.origins.get(name) in (f"typing.{name}", f"collections.abc.{name}")
+
+
+def _imported(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """Yield the names that are bound, each with what it is called where it comes from."""
+    for each in statement.names:
+        if isinstance(statement, ast.Import):
+            if each.name not in MODULES:
+                raise _not_inert(statement)
+            whole = each.name if each.asname else each.name.partition(".")[0]
+            yield each.asname or whole, whole
+        else:
+            if statement.level or each.name not in NAMES.get(statement.module or "", ()):
+                raise _not_inert(statement)
+            yield each.asname or each.name, f"{statement.module}.{each.name}"
+
+
+def _not_inert(statement: ast.stmt) -> Doubt:
+    return Doubt(f"line {statement.lineno} may do something when it is run")
 
 
 def is_literal(node: ast.expr) -> bool:

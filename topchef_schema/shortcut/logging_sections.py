@@ -25,23 +25,32 @@ def require_plain(path: Path) -> None:
     parser.read_string(path.read_text(encoding="ascii"))
     if parser.defaults():
         raise Doubt("the ini file has a [DEFAULT] section")
-    formatters = {name: each for name, each in _sections(parser, "formatter")}
-    for name, each in formatters.items():
-        if "format" in each and not FIELD(each["format"]):
-            raise Doubt(f"the formatter {name} is unusual")
-    handlers = {name: each for name, each in _sections(parser, "handler")}
-    for name, each in handlers.items():
-        formatter = each.get("formatter", "")
-        if each.get("class") != "StreamHandler" or each.get("args") not in STREAMS:
-            raise Doubt(f"the handler {name} is not a stream")
-        if each.get("level", "NOTSET") not in LEVELS or (formatter and formatter not in formatters):
-            raise Doubt(f"the handler {name} is unusual")
-    loggers = {name: each for name, each in _sections(parser, "logger")}
-    if "root" not in loggers:
-        raise Doubt("there is no root logger")
-    for name, each in loggers.items():
-        if not _plain_logger(each, handlers) or (name != "root" and "qualname" not in each):
-            raise Doubt(f"the logger {name} is unusual")
+    formatters = _sections(parser, "formatter")
+    handlers = _sections(parser, "handler")
+    loggers = _sections(parser, "logger")
+    plain = [
+        "root" in loggers,
+        *(_plain_formatter(each) for each in formatters.values()),
+        *(_plain_handler(each, formatters) for each in handlers.values()),
+        *(_plain_logger(each, handlers) for each in loggers.values()),
+        *("qualname" in each for name, each in loggers.items() if name != "root"),
+    ]
+    if not all(plain):
+        raise Doubt("the ini file has unusual sections about logging")
+
+
+def _plain_formatter(section: Mapping[str, str]) -> bool:
+    return FIELD(section.get("format", "%(message)s")) is not None
+
+
+def _plain_handler(section: Mapping[str, str], formatters: Collection[str]) -> bool:
+    formatter = section.get("formatter", "")
+    return (
+        section.get("class") == "StreamHandler"
+        and section.get("args") in STREAMS
+        and section.get("level", "NOTSET") in LEVELS
+        and (not formatter or formatter in formatters)
+    )
 
 
 def _plain_logger(section: Mapping[str, str], handlers: Collection[str]) -> bool:
@@ -55,22 +64,14 @@ def _plain_logger(section: Mapping[str, str], handlers: Collection[str]) -> bool
     )
 
 
-def _sections(
-    parser: configparser.RawConfigParser, kind: str
-) -> list[tuple[str, dict[str, str]]]:
+def _sections(parser: configparser.RawConfigParser, kind: str) -> dict[str, dict[str, str]]:
     """Return the sections of *kind* that are listed, by name; raises `Doubt` for unknown keys."""
-    if not parser.has_option(f"{kind}s", "keys"):
-        raise Doubt(f"there is no list of {kind}s")
     names = [each.strip() for each in parser.get(f"{kind}s", "keys").split(",")]
-    if len(names) > len(set(names)):
-        raise Doubt(f"a {kind} is listed twice")
-    found = []
-    for name in names:
-        if not parser.has_section(f"{kind}_{name}"):
-            raise Doubt(f"there is no {kind} {name}")
-        section = dict(parser.items(f"{kind}_{name}"))
+    found = {name: dict(parser.items(f"{kind}_{name}")) for name in names}
+    for name, section in found.items():
         plain = [value for key, value in section.items() if key not in ("format", "datefmt")]
         if not section.keys() <= KEYS[kind] or "%" in "".join(plain):
             raise Doubt(f"the {kind} {name} is unusual")
-        found.append((name, section))
+    if len(names) > len(found):
+        raise Doubt(f"a {kind} is listed twice")
     return found

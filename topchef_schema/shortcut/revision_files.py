@@ -16,11 +16,10 @@ import re
 import struct
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from topchef_schema.shortcut.doubt import Doubt
 from topchef_schema.shortcut.inert import Bindings
@@ -42,7 +41,7 @@ def heads(folder: Path) -> list[str]:
 
     Raises `Doubt` for whatever Alembic might see otherwise, or refuse.
     """
-    graph = Folder(str(folder)).graph()
+    graph = _graph(str(folder))
     followed = set(itertools.chain.from_iterable(graph.values()))
     if not followed <= graph.keys():
         raise Doubt(f"{min(followed - graph.keys())} is followed, and is not there")
@@ -65,84 +64,79 @@ def _require_no_cycle(graph: Graph, tops: Sequence[str]) -> None:
         raise Doubt("there are no revisions, or they go round in a circle")
 
 
-@dataclass
-class Folder:
-    """The files of one folder, and the kinds of them that were judged so far."""
-
-    path: str
-    kinds: dict[tuple[bytes, tuple[str, ...]], list[_Kind]] = field(default_factory=dict)
-
-    def graph(self) -> Graph:
-        """Read every file that Alembic would load."""
-        found: Graph = {}
-        start, end = self._compiled_names()
-        with os.scandir(self.path) as entries:
-            for entry in entries:
-                name = entry.name
-                if not name.endswith(".py") or name.startswith((".#", "__init__")):
-                    if name.endswith(("\n", "\r")):
-                        raise Doubt("a file name ends with a line")
-                    continue
-                if not entry.is_file(follow_symlinks=False):
-                    raise Doubt(f"{name} is no file of its own")
-                code = _compiled(entry, f"{start}{name[:-3]}{end}") or _compile(entry.path)
-                revision, down = self._facts(entry.path, code)
-                if revision in found:
-                    raise Doubt(f"{revision} is there twice")
-                found[revision] = down
-        return found
-
-    def _compiled_names(self) -> tuple[str, str]:
-        """Return what stands before and after the name of a compiled file."""
-        sample = cache_from_source(os.path.join(os.path.realpath(self.path), "name.py"))
-        start, _, end = sample.rpartition("name")
-        return start, end
-
-    def _facts(self, path: str, code: CodeType) -> tuple[str, tuple[str, ...]]:
-        known = self.kinds.setdefault((code.co_code, code.co_names), [])
-        for kind in known:
-            if kind.has(code):
-                return kind.facts(code)
-        known.append(_Kind.judged(path, code))
-        return known[-1].facts(code)
+def _graph(folder: str) -> Graph:
+    """Read every file in *folder* that Alembic would load."""
+    found: Graph = {}
+    kinds: list[_Kind] = []
+    sample = cache_from_source(os.path.join(os.path.realpath(folder), "name.py"))
+    start, _, end = sample.rpartition("name")
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if not name.endswith(".py"):
+                if not name.isprintable():
+                    raise Doubt("there is an unusual file name")
+                continue
+            if name.startswith((".#", "__init__")):
+                continue
+            if not entry.is_file(follow_symlinks=False):
+                raise Doubt(f"{name} is no file of its own")
+            code = _compiled(entry, f"{start}{name[:-3]}{end}") or _compile(entry.path)
+            revision, down = _facts(entry.path, code, kinds)
+            if revision in found:
+                raise Doubt(f"{revision} is there twice")
+            found[revision] = down
+    return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """Modules of the same instructions and names, and the same constants but those left *free*.
+def _facts(path: str, code: CodeType, kinds: list[_Kind]) -> tuple[str, tuple[str, ...]]:
+    """Return the revision that *code* is of, and what it follows."""
+    constants = code.co_consts
+    for kind in kinds:
+        if (
+            code.co_code == kind.instructions
+            and code.co_names == kind.names
+            and tuple(itertools.compress(constants, kind.fixed)) == kind.constants
+            and len(constants) == len(kind.fixed)
+        ):
+            break
+    else:
+        kind = _Kind.judged(path, code)
+        kinds.append(kind)
+    revision, down = constants[kind.revision], constants[kind.down]
+    if down is None:
+        return _named(revision), ()
+    if isinstance(down, tuple) and down and len(set(down)) == len(down):
+        return _named(revision), tuple(map(_named, down))
+    return _named(revision), (_named(down),)
 
-    A free constant is a function, or is assigned to a name and used for nothing else.
+
+def _named(value: object) -> str:
+    """Return *value* if it can only mean one revision to Alembic."""
+    if not isinstance(value, str) or not _ID(value) or value in _SYMBOLS:
+        raise Doubt(f"{value!r} is an unusual name of a revision")
+    return value
+
+
+class _Kind(NamedTuple):
+    """Modules of the same instructions and names, and the same constants but those not *fixed*.
+
+    Such a constant is a function, or is assigned to a name and used for nothing else.
     """
 
+    instructions: bytes
+    names: tuple[str, ...]
     fixed: tuple[bool, ...]
     constants: tuple[Any, ...]
     revision: int
     down: int
-
-    def has(self, code: CodeType) -> bool:
-        """Whether *code*, which has these instructions, is of this kind."""
-        found = code.co_consts
-        if len(found) != len(self.fixed):
-            return False
-        return tuple(itertools.compress(found, self.fixed)) == self.constants
-
-    def facts(self, code: CodeType) -> tuple[str, tuple[str, ...]]:
-        """Return the revision, and what it follows."""
-        revision, down = code.co_consts[self.revision], code.co_consts[self.down]
-        follows = () if down is None else down if isinstance(down, tuple) else (down,)
-        for each in (revision, *follows):
-            if not isinstance(each, str) or not _ID(each) or each in _SYMBOLS:
-                raise Doubt(f"{each!r} is an unusual name of a revision")
-        if down == () or len(set(follows)) < len(follows):
-            raise Doubt(f"{revision} follows {down!r}")
-        return revision, follows
 
     @classmethod
     def judged(cls, path: str, code: CodeType) -> _Kind:
         """Return the kind of *code*, whose source at *path* is read; raises `Doubt`."""
         source = Path(path).read_bytes()
         try:
-            bindings = Bindings.of(ast.parse(source))
+            bindings = Bindings(ast.parse(source))
         except (Doubt, SyntaxError) as error:
             raise Doubt(f"{path}: {error}") from None
         again = _compile(path)
@@ -163,7 +157,7 @@ class _Kind:
         where = [
             _only(path, name, bindings, places, again) for name in ("revision", "down_revision")
         ]
-        return cls(fixed, constants, *where)
+        return cls(code.co_code, code.co_names, fixed, constants, *where)
 
 
 def _only(
@@ -182,7 +176,7 @@ def _only(
 
 
 def _assigned(code: CodeType) -> dict[int, list[str | None]]:
-    """Return, for each constant that is loaded, the names it is assigned to; None for another use."""
+    """Return the names that each constant is assigned to; None stands for any other use."""
     found: dict[int, list[str | None]] = {}
     steps = list(dis.get_instructions(code))
     for step, following in itertools.pairwise(steps):
@@ -203,9 +197,7 @@ def _compiled(entry: os.DirEntry[str], cached: str) -> CodeType | None:
         data = os.read(descriptor, _LARGE)
     finally:
         os.close(descriptor)
-    head = _HEAD.pack(
-        MAGIC_NUMBER, 0, int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF
-    )
+    head = _HEAD.pack(MAGIC_NUMBER, 0, int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF)
     if not data.startswith(head) or len(data) == _LARGE:
         return None
     code = marshal.loads(data[_HEAD.size :])
