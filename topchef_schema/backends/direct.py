@@ -8,13 +8,17 @@ raises; whatever it raises leads to the long way, which says what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from topchef_schema.model import HISTORY_TABLE, JOURNAL_TABLE, HistoryStatus
 
 SECONDS_TO_CONNECT = 3
 """After that the long way tries, with all the patience of the driver."""
+
+
+class UnknownOptionError(ValueError):
+    """The URL has an option that SQLAlchemy may understand in a way of its own."""
 
 
 # Tuples, because to make a data class takes as long as to look at a hundred revisions.
@@ -24,6 +28,7 @@ class Address(NamedTuple):
     scheme: str
     label: str
     database: str
+    query: Mapping[str, str]
     user: str | None = None
     password: str | None = None
     host: str | None = None
@@ -49,6 +54,24 @@ LIMIT 1
 """Finds a revision whose last row does not tell of its end."""
 
 JOURNALLED = f"SELECT 1 FROM {JOURNAL_TABLE} LIMIT 1"
+
+
+def arguments(address: Address, known: Collection[str], *, database: str) -> dict[str, str | int]:
+    """Return what SQLAlchemy hands to the driver; *database* is its word for the database.
+
+    Raises `UnknownOptionError` for an option of the URL that is not *known*.
+    """
+    if not address.query.keys() <= set(known):
+        raise UnknownOptionError(f"the options are {', '.join(address.query)}")
+    given = {
+        "host": address.host,
+        "port": address.port,
+        "user": address.user,
+        "password": address.password,
+        database: address.database,
+        **address.query,
+    }
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def rows(

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from topchef_schema.backends.direct import SECONDS_TO_CONNECT, Address, Rows, rows
+from topchef_schema.backends.direct import SECONDS_TO_CONNECT, Address, Rows, arguments, rows
 from topchef_schema.model import HISTORY_TABLE, JOURNAL_TABLE
 
+OPTIONS = ("charset", "ssl_disabled", "unix_socket")
 PRESENT = f"""
 SELECT table_name FROM information_schema.tables
 WHERE table_schema = database() AND table_name IN ('{JOURNAL_TABLE}', '{HISTORY_TABLE}')
@@ -19,21 +20,13 @@ def read(address: Address, version_table: str) -> Rows:
     """Ask the server at *address*."""
     import pymysql
 
-    with closing(
-        pymysql.connect(
-            host=address.host,
-            port=address.port or 0,
-            user=address.user,
-            password=address.password or "",
-            database=address.database,
-            connect_timeout=SECONDS_TO_CONNECT,
-        )
-    ) as connection:
+    given: dict[str, Any] = arguments(address, OPTIONS, database="database")
+    with closing(pymysql.connect(connect_timeout=SECONDS_TO_CONNECT, **given)) as connection:
 
         def query(sql: str) -> Sequence[Sequence[Any]]:
             with connection.cursor() as cursor:
                 cursor.execute(sql)
-                return cursor.fetchall()
+                return list(cursor.fetchall())
 
         there = {str(name) for (name,) in query(PRESENT)}
         return rows(query, there, f"`{version_table}`")

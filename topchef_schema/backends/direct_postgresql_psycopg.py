@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from topchef_schema.backends.direct import SECONDS_TO_CONNECT, Address, Rows, rows
+from topchef_schema.backends.direct import SECONDS_TO_CONNECT, Address, Rows, arguments, rows
 from topchef_schema.model import HISTORY_TABLE, JOURNAL_TABLE
 
+OPTIONS = ("application_name", "host", "sslmode", "sslrootcert")
 OURS = (JOURNAL_TABLE, HISTORY_TABLE)
 
 
@@ -15,14 +16,12 @@ def read(address: Address, version_table: str) -> Rows:
     """Ask the server at *address*, each question in a transaction of its own."""
     import psycopg
 
+    given: dict[str, Any] = arguments(address, OPTIONS, database="dbname")
     connection = psycopg.connect(
-        host=address.host,
-        port=address.port,
-        user=address.user,
-        password=address.password,
-        dbname=address.database,
-        connect_timeout=SECONDS_TO_CONNECT,
+        "",
         autocommit=True,
+        connect_timeout=SECONDS_TO_CONNECT,
+        **given,
     )
 
     def query(sql: str) -> Sequence[Sequence[Any]]:

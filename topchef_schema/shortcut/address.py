@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from topchef_schema.backends.direct import Address
 from topchef_schema.shortcut.doubt import Doubt
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
 _FILE = r"(?P<scheme>\w+):///(?P<database>[\w./-]+)"
 _SERVER = (
     r"(?P<scheme>\w+\+\w+)://"
-    r"(?P<user>[\w.-]+)(?::(?P<password>[\w.~-]+))?@"
-    r"(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*)(?::(?P<port>[1-9][0-9]{0,4}))?"
+    r"(?P<user>[\w.-]+)(?::(?P<password>(?:[\w.~-]|%[0-7][0-9A-Fa-f])+))?@"
+    r"(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*)?(?::(?P<port>[1-9][0-9]{0,4}))?"
     r"/(?P<database>[\w.-]+)"
+    r"(?:\?(?P<query>\w+=(?:[\w./-]|%2F)+(?:&\w+=(?:[\w./-]|%2F)+)*))?"
 )
-"""No escapes, no query, no socket: the label is the text itself, the password apart."""
+"""Escapes are only in the password and for the slashes of a socket."""
 
 
 def of(url: DatabaseUrl | None) -> Address:
@@ -26,19 +28,29 @@ def of(url: DatabaseUrl | None) -> Address:
     if url is None:
         raise Doubt("env.py alone knows the database")
     if found := re.fullmatch(_FILE, url.text, re.ASCII):
-        return Address(found["scheme"], url.text, found["database"])
-    if found := re.fullmatch(_SERVER, url.text, re.ASCII):
-        password = found["password"]
-        label = url.text
-        if password is not None:
-            label = f"{label[: found.start('password')]}***{label[found.end('password') :]}"
-        return Address(
-            found["scheme"],
-            label,
-            found["database"],
-            user=found["user"],
-            password=password,
-            host=found["host"],
-            port=int(found["port"]) if found["port"] else None,
-        )
-    raise Doubt(f"there is something unusual in the URL from {url.source}")
+        return Address(found["scheme"], url.text, found["database"], {})
+    found = re.fullmatch(_SERVER, url.text, re.ASCII)
+    if found is None:
+        raise Doubt(f"there is something unusual in the URL from {url.source}")
+    pairs = [each.split("=") for each in (found["query"] or "").split("&") if each]
+    query = {key: unquote(value) for key, value in pairs}
+    if len(query) < len(pairs):
+        raise Doubt(f"the URL from {url.source} says something twice")
+    return Address(
+        found["scheme"],
+        _label(found),
+        found["database"],
+        query,
+        user=found["user"],
+        password=None if found["password"] is None else unquote(found["password"]),
+        host=found["host"],
+        port=int(found["port"]) if found["port"] else None,
+    )
+
+
+def _label(found: re.Match[str]) -> str:
+    """Return the URL as reports show it: without its secret and its query."""
+    text = found.string[: found.end("database")]
+    if found["password"] is None:
+        return text
+    return f"{text[: found.start('password')]}***{text[found.end('password') :]}"

@@ -27,8 +27,9 @@ from topchef_schema.shortcut.inert import Bindings
 Graph = dict[str, tuple[str, ...]]
 """Revision → what it follows."""
 
-_ID = re.compile(r"\w+", re.ASCII).fullmatch
+_IDS = re.compile(r"\w+(\n\w+)*", re.ASCII).fullmatch
 _SYMBOLS = frozenset({"head", "heads", "base", "current"})
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _LARGE = 1 << 16
 """Bytes of a compiled file that is read at once; a larger one is compiled anew."""
 
@@ -42,9 +43,11 @@ def heads(folder: Path) -> list[str]:
     Raises `Doubt` for whatever Alembic might see otherwise, or refuse.
     """
     graph = _graph(str(folder))
+    if not _IDS("\n".join(graph)) or _SYMBOLS & graph.keys():
+        raise Doubt("there are no revisions, or one has an unusual name")
     followed = set(itertools.chain.from_iterable(graph.values()))
     if not followed <= graph.keys():
-        raise Doubt(f"{min(followed - graph.keys())} is followed, and is not there")
+        raise Doubt("a revision is followed, and is not there")
     found = sorted(graph.keys() - followed)
     _require_no_cycle(graph, found)
     return found
@@ -60,8 +63,8 @@ def _require_no_cycle(graph: Graph, tops: Sequence[str]) -> None:
             above[below] -= 1
             if not above[below]:
                 free.append(below)
-    if not free or len(free) != len(graph):
-        raise Doubt("there are no revisions, or they go round in a circle")
+    if len(free) < len(graph):
+        raise Doubt("revisions go round in a circle")
 
 
 def _graph(folder: str) -> Graph:
@@ -103,19 +106,17 @@ def _facts(path: str, code: CodeType, kinds: list[_Kind]) -> tuple[str, tuple[st
     else:
         kind = _Kind.judged(path, code)
         kinds.append(kind)
-    revision, down = constants[kind.revision], constants[kind.down]
+    down = constants[kind.down]
+    return constants[kind.revision], (down,) if isinstance(down, str) else _several(down)
+
+
+def _several(down: object) -> tuple[str, ...]:
+    """Return what a revision follows that does not follow one other."""
     if down is None:
-        return _named(revision), ()
-    if isinstance(down, tuple) and down and len(set(down)) == len(down):
-        return _named(revision), tuple(map(_named, down))
-    return _named(revision), (_named(down),)
-
-
-def _named(value: object) -> str:
-    """Return *value* if it can only mean one revision to Alembic."""
-    if not isinstance(value, str) or not _ID(value) or value in _SYMBOLS:
-        raise Doubt(f"{value!r} is an unusual name of a revision")
-    return value
+        return ()
+    if not isinstance(down, tuple) or not down or len(set(down)) < len(down):
+        raise Doubt(f"a revision follows {down!r}")
+    return down
 
 
 class _Kind(NamedTuple):
@@ -190,7 +191,7 @@ def _compiled(entry: os.DirEntry[str], cached: str) -> CodeType | None:
     """Return what the file *cached* holds, if Python would take it for the source *entry*."""
     stat = entry.stat()
     try:
-        descriptor = os.open(cached, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(cached, _READ)
     except FileNotFoundError:
         return None
     try:
