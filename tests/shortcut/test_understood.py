@@ -22,7 +22,8 @@ from tests.bridge import test_foreign_layouts as layouts
 from tests.bridge import test_templates as templates
 from tests.shortcut.conftest import Agree
 from tests.whole_projects import LOGGING, MakeProject, Whole, execute, text
-from topchef_schema import upgrade
+from topchef_schema import model, upgrade
+from topchef_schema.backends import direct
 from topchef_schema.backends.base import ScratchDatabase, safe_label
 from topchef_schema.backends.direct import arguments
 from topchef_schema.model import DatabaseUrl
@@ -244,6 +245,13 @@ def test_usual_urls_are_understood(words: str) -> None:
     ours = arguments(found, ("charset", "host", "sslmode"), database=word)
     assert ours == {key: value for key, value in theirs.items() if key in ours}
     assert theirs.keys() - ours.keys() <= {"context", "client_flag"}
+
+
+def test_what_is_spelled_out_is_what_the_model_says() -> None:
+    not_ended = {model.HistoryStatus.STARTED, model.HistoryStatus.FAILED}
+    assert set(direct.ENDED_WELL) <= set(model.HistoryStatus) - not_ended
+    assert direct.HISTORY_TABLE == model.HISTORY_TABLE
+    assert direct.JOURNAL_TABLE == model.JOURNAL_TABLE
 
 
 def test_what_an_import_may_name_is_there() -> None:

@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from topchef_schema.model import HISTORY_TABLE, JOURNAL_TABLE, HistoryStatus
+# Spelled out: to import the model of the history takes longer than all that is done with it here.
+HISTORY_TABLE = "topchef_history"
+JOURNAL_TABLE = "topchef_journal"
+ENDED_WELL = ("applied", "baselined", "repaired", "reverted", "stamped")
 
 SECONDS_TO_CONNECT = 3
 """After that the long way tries, with all the patience of the driver."""
@@ -42,11 +45,9 @@ class Rows(NamedTuple):
     clean: bool
 
 
-ENDED_WELL = frozenset(HistoryStatus) - {HistoryStatus.STARTED, HistoryStatus.FAILED}
-
 UNFINISHED = f"""
 SELECT 1 FROM {HISTORY_TABLE} h
-WHERE h.status NOT IN ({", ".join(f"'{each}'" for each in sorted(ENDED_WELL))})
+WHERE h.status NOT IN ({", ".join(f"'{each}'" for each in ENDED_WELL)})
 AND NOT EXISTS (
   SELECT 1 FROM {HISTORY_TABLE} later WHERE later.revision = h.revision AND later.id > h.id)
 LIMIT 1

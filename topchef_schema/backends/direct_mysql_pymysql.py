@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from topchef_schema.backends.direct import SECONDS_TO_CONNECT, Address, Rows, arguments, rows
-from topchef_schema.model import HISTORY_TABLE, JOURNAL_TABLE
+from topchef_schema.backends.direct import (
+    HISTORY_TABLE,
+    JOURNAL_TABLE,
+    SECONDS_TO_CONNECT,
+    Address,
+    Rows,
+    arguments,
+    rows,
+)
 
 OPTIONS = ("charset", "ssl_disabled", "unix_socket")
 PRESENT = f"""

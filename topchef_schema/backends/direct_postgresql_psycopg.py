@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from topchef_schema.backends.direct import SECONDS_TO_CONNECT, Address, Rows, arguments, rows
-from topchef_schema.model import HISTORY_TABLE, JOURNAL_TABLE
+from topchef_schema.backends.direct import (
+    HISTORY_TABLE,
+    JOURNAL_TABLE,
+    SECONDS_TO_CONNECT,
+    Address,
+    Rows,
+    arguments,
+    rows,
+)
 
 OPTIONS = ("application_name", "host", "sslmode", "sslrootcert")
 OURS = (JOURNAL_TABLE, HISTORY_TABLE)
