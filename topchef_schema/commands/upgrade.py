@@ -1,7 +1,8 @@
 """Bring the database to a revision.
 
 REVISION is `heads` (the default), `head`, an id or a part of one, `+2`, `label@head`. One migrator
-works at a time; others wait for it. Each step is recorded in the table topchef_history.
+works at a time; others wait for it. Each step is recorded in the table topchef_history. Where
+nothing is to do, the answer comes without loading Alembic, if it is certain to be the same.
 """
 
 from __future__ import annotations
