@@ -29,7 +29,7 @@ from tests import synthetic  # noqa: E402
 from tests.whole_projects import FOLDER, INI, MAKO, Whole  # noqa: E402
 
 SIZES = (10, 1000, 5000)
-ROUNDS = 11
+ROUNDS = 7
 PROGRAMS = {
     "topchef-db": ("topchef_schema", "upgrade"),
     "--no-fast": ("topchef_schema", "upgrade", "--no-fast"),

@@ -177,7 +177,7 @@ def heavy_imports_stand_inside_functions(module: Module) -> Iterator[str]:
 
 @wall("commands/upgrade.py", "import sys\ndef end():\n    print('done')\n    sys.exit(1)")
 def only_the_program_prints_and_exits(module: Module) -> Iterator[str]:
-    if module.room == "cli":
+    if module.room in {"cli", "__main__"}:
         return
     forbidden = {"print", "click.echo", "click.secho", "sys.exit", "exit", "quit", "os._exit"}
     forbidden |= {"SystemExit", "sys.stdout.write", "sys.stderr.write"}

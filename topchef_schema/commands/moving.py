@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from topchef_schema.commands.several import labels, together
@@ -30,14 +32,24 @@ def move(
     """
     if dry_run:
         return _shown(command, project, plan)
-    if shortcut is not None:
-        from topchef_schema.shortcut import at_head
-
-        if there := at_head(project, shortcut):
-            return _done(command, [there])
+    if shortcut is not None and (report := at_head(command, project, shortcut)):
+        return report
     from topchef_schema.stages.apply import migrate
 
     return _done(command, migrate(project, plan, lock_timeout=lock_timeout, history=history))
+
+
+def at_head(
+    command: str, project: Project, revision: str, *, started: float | None = None
+) -> Report | None:
+    """Report, in the short way, that nothing is to do up to *revision*; None in doubt."""
+    from topchef_schema import shortcut
+
+    there = shortcut.at_head(project, revision)
+    if there is None:
+        return None
+    seconds = None if started is None else time.perf_counter() - started
+    return replace(_done(command, [there]), seconds=seconds)
 
 
 def _done(command: str, applied: Sequence[Applied | AtHead]) -> Report:

@@ -6,15 +6,12 @@ understood is a `Doubt`, and the long way goes on as if nothing had been tried.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from topchef_schema.shortcut.doubt import Doubt
 
 if TYPE_CHECKING:
     from topchef_schema.project import Project
-
-log = logging.getLogger(__name__)
 
 
 class AtHead(NamedTuple):
@@ -36,7 +33,9 @@ def at_head(project: Project, revision: str) -> AtHead | None:
     try:
         return _found(project, revision)
     except Exception as doubt:  # a fault of the short way is no reason for an upgrade to fail
-        log.debug("the long way: %s", doubt)
+        import logging
+
+        logging.getLogger(__name__).debug("the long way: %s", doubt)
         return None
 
 
