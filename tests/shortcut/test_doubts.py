@@ -105,7 +105,20 @@ def unchecked(shop: Whole) -> None:
     path = shop.versions / "dd40.py"
     path.write_text(revision("dd40", "pass", down="cc30"))
     py_compile.compile(str(path), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-    path.write_text("revision = 'dd40'\ndown_revision = print('not that')\n")
+    path.write_text(revision("ab15", "pass", down="aa10").replace("aa10", "bb20"))
+    replaced(shop, "alembic/versions/cc30_longer_titles.py", '"bb20"', '"ab15"')
+
+
+def old_env_py(shop: Whole) -> None:
+    """What was compiled of env.py has the time and the size of what it is now."""
+    path = shop.root / "alembic" / "env.py"
+    content = path.read_text()
+    path.write_text(content.replace("target_metadata = None", "raise SystemExit(31)  "))
+    assert path.stat().st_size == len(content)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    py_compile.compile(str(path))
+    path.write_text(content)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
 
 
 DOUBTS: dict[str, Change] = {
@@ -186,6 +199,7 @@ DOUBTS: dict[str, Change] = {
         'section = {"sqlalchemy.url": "sqlite:///other.db"}',
     ),
     "other work": env(CONFIGURE, CONFIGURE.replace("target_metadata=target_metadata", "fn=print")),
+    "env.py compiled before": old_env_py,
     "several databases": env("config =", "for each in ():\n    pass\nconfig ="),
     "version table of an expression": env(CONFIGURE, f'{CONFIGURE}, version_table="a" + "b"'),
     "version table with a sign": env(CONFIGURE, f'{CONFIGURE}, version_table="my-versions"'),

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from topchef_schema.shortcut import compiled
 from topchef_schema.shortcut.doubt import Doubt
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ _TABLE = re.compile(r"[a-z_][a-z0-9_]*").fullmatch
 
 def version_table(path: Path, project: Project) -> str:
     """Return the version table that the env.py at *path* asks for; raises `Doubt`."""
+    compiled.require_source(path)
     tree = ast.parse(path.read_bytes())
     compile(tree, str(path), "exec")
     body = _without_docstring(tree.body)

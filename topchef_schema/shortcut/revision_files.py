@@ -11,18 +11,16 @@ import ast
 import dis
 import gc
 import itertools
-import marshal
 import os
 import re
-import struct
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import MAGIC_NUMBER, cache_from_source
+from importlib.util import cache_from_source
 from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
 
+from topchef_schema.shortcut.compiled import anew, cached
 from topchef_schema.shortcut.doubt import Doubt
 from topchef_schema.shortcut.inert import Bindings
 
@@ -31,12 +29,6 @@ Graph = dict[str, tuple[str, ...]]
 
 _IDS = re.compile(r"\w+(\n\w+)*", re.ASCII).fullmatch
 _SYMBOLS = frozenset({"head", "heads", "base", "current"})
-_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
-_LARGE = 1 << 16
-"""Bytes of a compiled file that is read at once; a larger one is compiled anew."""
-
-# https://docs.python.org/3/library/importlib.html, PEP 552: no flags, time and size of the source.
-_HEAD = struct.Struct("<4sIII")
 
 
 def heads(folder: Path) -> list[str]:
@@ -99,7 +91,7 @@ def _graph(folder: str) -> Graph:
                 continue
             if not entry.is_file(follow_symlinks=False):
                 raise Doubt(f"{name} is no file of its own")
-            code = _compiled(entry, f"{start}{name[:-3]}{end}") or _compile(entry.path)
+            code = cached(entry.stat(), f"{start}{name[:-3]}{end}") or anew(entry.path)
             revision, down = _facts(entry.path, code, kinds)
             if revision in found:
                 raise Doubt(f"{revision} is there twice")
@@ -155,7 +147,7 @@ class _Kind(NamedTuple):
             bindings = Bindings(ast.parse(source))
         except (Doubt, SyntaxError) as error:
             raise Doubt(f"{path}: {error}") from None
-        again = _compile(path)
+        again = anew(path)
         if (again.co_code, again.co_names) != (code.co_code, code.co_names):
             raise Doubt(f"{path} was compiled to something else")
         for name in ("branch_labels", "depends_on"):
@@ -200,30 +192,3 @@ def _assigned(code: CodeType) -> dict[int, list[str | None]]:
             assigned = following.opname == "STORE_NAME"
             found.setdefault(step.arg, []).append(following.argval if assigned else None)
     return found
-
-
-def _compiled(entry: os.DirEntry[str], cached: str) -> CodeType | None:
-    """Return what the file *cached* holds, if Python would take it for the source *entry*."""
-    stat = entry.stat()
-    try:
-        descriptor = os.open(cached, _READ)
-    except FileNotFoundError:
-        return None
-    try:
-        data = os.read(descriptor, _LARGE)
-    finally:
-        os.close(descriptor)
-    head = _HEAD.pack(MAGIC_NUMBER, 0, int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF)
-    if not data.startswith(head) or len(data) == _LARGE:
-        return None
-    code = marshal.loads(data[_HEAD.size :])
-    return code if isinstance(code, CodeType) else None
-
-
-def _compile(path: str) -> CodeType:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError) as error:
-            raise Doubt(f"{path}: {error}") from None
