@@ -180,7 +180,7 @@ def test_projects(project: MakeProject, scratch: ScratchDatabase, agree: Agree, 
 
 PLAIN_PROJECTS = {"irreversible", "leaky", "linear"}
 
-WORDS = st.text("abcXYZ019_.-~%/@:+?&= ", min_size=0, max_size=6)
+WORDS = st.text(list("abcXYZ019_.-~%/@:+?&= "), min_size=0, max_size=6)
 
 
 @given(

@@ -76,4 +76,4 @@ def _is_plain(name: str, value: str) -> bool:
         return value in ("os", "space", "newline", ":", ";")
     if name == "truncate_slug_length":
         return value.isdigit()
-    return name not in ("version_locations", "version_path_separator")
+    return name != "version_locations"
