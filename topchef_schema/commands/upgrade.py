@@ -1,7 +1,8 @@
 """Bring the database to a revision.
 
 REVISION is `heads` (the default), `head`, an id or a part of one, `+2`, `label@head`. One migrator
-works at a time; others wait for it. Each step is recorded in the table topchef_history. With
+works at a time; others wait for it. Each step is recorded in the table topchef_history. Where
+nothing is to do, the answer comes without loading Alembic, if it is certain to be the same. With
 --plan, what would run is compared with a file that `topchef-db plan --format json` has written:
 where anything moved since, it exits 10 and touches nothing.
 """
@@ -35,6 +36,7 @@ def upgrade(
     history: bool = True,
     accept: Sequence[str] = (),
     reason: str | None = None,
+    fast: bool = False,
 ) -> Report:
     """Bring the database of *project* up to *revision*.
 
@@ -42,8 +44,10 @@ def upgrade(
     with the report of `plan`: where other revisions are pending now, or a statement is another
     one, nothing is done, and what moved is a finding ``plan-moved``. *lock_timeout* is in seconds.
     *accept* names applied revisions whose files have changed since and are right as they are now,
-    *reason* says why. Raises `MigrationError`, `PartialError`, `LockedError`, `HistoryError`,
-    `ChangedFileError`, `UnreachableError`, `UsageError`.
+    *reason* says why. With *fast*, env.py is not run where the database is provably at its heads;
+    the caller then has no connection to it in this process. Raises `MigrationError`,
+    `PartialError`, `LockedError`, `HistoryError`, `ChangedFileError`, `UnreachableError`,
+    `UsageError`.
     """
     from topchef_schema.commands.moving import move
 
@@ -70,6 +74,7 @@ def upgrade(
         dry_run=dry_run,
         lock_timeout=lock_timeout,
         history=history,
+        shortcut=revision if fast and plan is None else None,
     )
 
 
@@ -113,6 +118,11 @@ def _accept(project: Project, accept: Sequence[str], reason: str | None, *, writ
 )
 @click.option("--reason", metavar="TEXT", help="Why; written into the history with --accept.")
 @options.moving_options
+@click.option(
+    "--fast/--no-fast",
+    default=True,
+    help="Find out without env.py that nothing is to do, where that gives the same answer.",
+)
 def upgrade_command(project: Project, **arguments: object) -> Report:
     """Hand the options to `upgrade`."""
     return upgrade(project, **arguments)  # type: ignore[arg-type]
