@@ -102,7 +102,7 @@ class Trial:
         missing = set(pending) - {each["revision"] for each in known if each["status"] in done}
         if missing:
             self._wrong(f"the history lacks {', '.join(sorted(missing))}")
-        down = self._topchef("downgrade", "base", "--yes")
+        down = self._topchef("downgrade", "base", "--yes", "--accept-data-loss")
         downgraded = self._state()
 
         self._empty()

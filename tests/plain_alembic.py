@@ -66,7 +66,7 @@ class Rival:
         below = self.state()
         self.alembic("upgrade", self.target)
         assert self.state() == above
-        downgrade(self.ours, "base")
+        downgrade(self.ours, "base", accept_data_loss=True)
         assert self.state() == below
         return above, below
 

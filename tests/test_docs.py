@@ -109,7 +109,7 @@ def test_calls_that_are_shown_can_be_typed(path: Path) -> None:
         read_by_click(call)
 
 
-@pytest.mark.parametrize("call", ["topchef-db plan", "topchef-db status --chek"])
+@pytest.mark.parametrize("call", ["topchef-db lint", "topchef-db status --chek"])
 def test_call_that_cannot_be_typed_is_noticed(call: str) -> None:
     for text in (f"```sh\n{call}\n```\n", f"Do `{call}`."):
         (found,) = calls(text)

@@ -19,7 +19,7 @@ FLOORS = {
     **dict.fromkeys(("errors", "discover", "model", "types"), 1),
     **dict.fromkeys(("bridge", "backends", "rules", "formats", "database"), 2),
     **dict.fromkeys(("project", "settings"), 3),
-    "stages": 4,
+    **dict.fromkeys(("stages", "shortcut"), 4),
     "commands": 5,
     **dict.fromkeys(("", "__main__", "cli", "testing"), 6),
 }
@@ -177,7 +177,7 @@ def heavy_imports_stand_inside_functions(module: Module) -> Iterator[str]:
 
 @wall("commands/upgrade.py", "import sys\ndef end():\n    print('done')\n    sys.exit(1)")
 def only_the_program_prints_and_exits(module: Module) -> Iterator[str]:
-    if module.room == "cli":
+    if module.room in {"cli", "__main__"}:
         return
     forbidden = {"print", "click.echo", "click.secho", "sys.exit", "exit", "quit", "os._exit"}
     forbidden |= {"SystemExit", "sys.stdout.write", "sys.stderr.write"}

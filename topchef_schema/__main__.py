@@ -1,6 +1,31 @@
-"""``python -m topchef_schema`` is the same program as ``topchef-db``."""
+"""The program ``topchef-db``, also as ``python -m topchef_schema``.
 
-from topchef_schema.cli import main
+The most frequent call there is, an upgrade that finds nothing to do, is answered before anything
+else of the program is loaded.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the program and exit."""
+    from topchef_schema.commands import quick
+
+    given = sys.argv[1:]
+    words = quick.understood(given)
+    if words is not None:
+        answer = quick.answer(words)
+        if answer is not None:
+            quick.leave(sys.stdout, answer)
+            sys.exit(0)
+        given = [*given, "--no-fast"]  # that has just been tried
+    from topchef_schema.cli import main as run
+
+    run(given)
+
 
 if __name__ == "__main__":
     main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import logging
 import os
@@ -17,7 +18,7 @@ import click
 
 from topchef_schema import __version__
 from topchef_schema.commands import options
-from topchef_schema.discover import discover
+from topchef_schema.discover import discover, find, modules, source
 from topchef_schema.errors import InterruptedRunError, TopchefError, UsageError
 from topchef_schema.formats.log import FACTS, chosen_format, log_to_stderr
 from topchef_schema.model import ErrorInfo, Report, Severity
@@ -37,17 +38,32 @@ Exit codes: 0 done · 2 usage · 3 unreachable · 4 locked · 5 failed, nothing 
 6 failed, part applied · 7 in doubt · 8 history · 9 file changed · 10 found something."""
 
 
+COMMANDS = "topchef_schema.commands"
+
+
 class Program(click.Group):
     """The group whose commands are the files in ``commands/``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return sorted(discover("topchef_schema.commands", "COMMAND"))
+        return sorted(discover(COMMANDS, "COMMAND"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command called *cmd_name*."""
-        found: click.Command | None = discover("topchef_schema.commands", "COMMAND").get(cmd_name)
+        """Return the command called *cmd_name*; no other one is imported."""
+        found: click.Command | None = find(COMMANDS, "COMMAND", cmd_name)
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands as click does, but with help that is read, not imported."""
+        texts = {name: source(COMMANDS, name) for name in modules(COMMANDS)}
+        known = sorted(name for name, text in texts.items() if "\nCOMMAND = " in text)
+        limit = formatter.width - 6 - max(map(len, known))
+        rows = [
+            (name, click.Command(name, help=texts[name].split('"""')[1]).get_short_help_str(limit))
+            for name in known
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -93,7 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # What was made for this run is removed as after Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _broken_pipe(), log_to_stderr(_level(given), _log_format(given)):
-        sys.exit(run(given))
+        code = run(given)
+        # What is left need not be looked through on the way out.
+        gc.freeze()
+        sys.exit(code)
 
 
 def run(given: list[str]) -> int:
@@ -132,29 +151,30 @@ class _Output:
     @classmethod
     def guess(cls, given: Sequence[str]) -> _Output:
         """Read the output options wherever they stand in the call."""
-        commands = discover("topchef_schema.commands", "COMMAND")
-        command = next((each for each in given if each in commands), "topchef-db")
+        found = ((each, find(COMMANDS, "COMMAND", each)) for each in given)
+        name, command = next((each for each in found if each[1]), ("topchef-db", None))
         known, default = ["text", "json"], "text"
-        if command in commands:
-            option = next(each for each in commands[command].params if each.name == "format_")
+        if command is not None:
+            option = next(each for each in command.params if each.name == "format_")
             known, default = list(option.type.choices), str(option.default)
         format_ = options.option_value(given, ("--format",))
         return cls(
             format_ if format_ in known else default,
             options.option_value(given, ("-o", "--output")),
             Severity.ERROR,
-            command,
+            name,
         )
 
     def write(self, report: Report) -> int:
         """Render *report*, write it, and return its exit code."""
-        formats = discover("topchef_schema.formats", "FORMAT")
-        text = formats.get(self.format, formats["text"])(report, self.fail_on)
+        as_text = find("topchef_schema.formats", "FORMAT", "text")
+        render = find("topchef_schema.formats", "FORMAT", self.format) or as_text
+        text = render(report, self.fail_on)
         code = report.exit_code(self.fail_on)
         if self.format == "sql" and (code or log.isEnabledFor(logging.INFO)):
             # A script has no room for findings, and they may be the reason of the exit code.
             noted = Report(report.command, findings=report.findings)
-            click.echo(formats["text"](noted, self.fail_on), nl=False, err=True)
+            click.echo(as_text(noted, self.fail_on), nl=False, err=True)
         if report.error is not None and self.format in ("text", "sql"):
             _tell(report.error, text)
         elif self.output is not None and self.output != "-":

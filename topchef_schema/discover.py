@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from functools import cache
 from typing import Any
@@ -15,10 +16,27 @@ def discover(package: str, constant: str) -> dict[str, Any]:
     The name is the module's, with hyphens for underscores: ``rules/drop_column.py`` is
     ``drop-column``. Modules are imported; importing one has no side effect.
     """
-    found = {}
+    found = {name: find(package, constant, name) for name in modules(package)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def find(package: str, constant: str, name: str) -> Any:
+    """Return what `discover` knows by *name*, importing that one module alone; None if nothing."""
+    module = modules(package).get(name)
+    if module is None:
+        return None
+    return getattr(importlib.import_module(f"{package}.{module}"), constant, None)
+
+
+def source(package: str, name: str) -> str:
+    """Return the text of the module that `discover` would know by *name*; empty if it has none."""
+    loader: Any = importlib.util.find_spec(f"{package}.{modules(package)[name]}").loader  # type: ignore[union-attr]
+    return loader.get_source(loader.name) or ""
+
+
+@cache
+def modules(package: str) -> dict[str, str]:
+    """Return the modules that lie in *package*, by the name they would have, without importing."""
     path = importlib.import_module(package).__path__
-    for module in sorted(pkgutil.iter_modules(path), key=lambda each: each.name):
-        value = getattr(importlib.import_module(f"{package}.{module.name}"), constant, None)
-        if value is not None:
-            found[module.name.strip("_").replace("_", "-")] = value
-    return found
+    names = sorted(each.name for each in pkgutil.iter_modules(path))
+    return {name.strip("_").replace("_", "-"): name for name in names}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -184,6 +183,8 @@ def has_alembic_table(path: Path) -> bool:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -192,7 +193,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def _read_ini(path: Path) -> configparser.ConfigParser:
+def read_ini(path: Path) -> configparser.ConfigParser:
+    """Read an ini file as Alembic does; raises `UsageError` without repeating what is in it."""
     here = path.absolute().parent.as_posix()
     parser = configparser.ConfigParser({"here": here})
     try:
@@ -238,7 +240,7 @@ def _toml_settings(path: Path) -> Mapping[str, Any]:
 
 
 def _ini_settings(path: Path) -> Mapping[str, Any]:
-    parser = _read_ini(path)
+    parser = read_ini(path)
     settings: dict[str, Any] = {}
     for section in parser.sections():
         values = {
@@ -320,6 +322,8 @@ def _given_to_env(x: Sequence[str], settings: Settings) -> DatabaseUrl | None:
     found = DatabaseUrl(pairs.get(settings.url_x or "", ""), f"-x {settings.url_x}")
     if not found.text and settings.url_env:
         found = DatabaseUrl(os.environ.get(settings.url_env, "").strip(), settings.url_env)
+    if not found.text:
+        return None
     scheme = found.text.partition(":")[0].partition("+")[0]
     known = any(scheme in each.dialects for each in backends.all_backends().values())
     return found if known else None
@@ -331,7 +335,7 @@ def _project_url(
     """Return what the project itself says; None where only env.py knows."""
     option = settings.url_option or "sqlalchemy.url"
     if ini is not None:
-        parser = _read_ini(ini)
+        parser = read_ini(ini)
         value = _interpolated(parser, section, option, ini)
         # Alembic's template ships this placeholder; it names no database.
         if value and not value.startswith("driver://"):
@@ -346,7 +350,7 @@ def _section_urls(ini: Path | None, settings: Settings) -> Mapping[str, Database
     """Return what the sections of several databases say; none where only env.py knows."""
     if ini is None or not settings.databases:
         return {}
-    parser = _read_ini(ini)
+    parser = read_ini(ini)
     option = settings.url_option or "sqlalchemy.url"
     found = {}
     for name in settings.databases:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -60,6 +59,8 @@ def parse_settings(raw: Mapping[str, Any], *, where: str) -> Settings:
 
 
 def _unknown(key: str, where: str) -> UsageError:
+    import difflib
+
     near = difflib.get_close_matches(key, sorted(_KEYS), n=1)
     hint = f'did you mean "{near[0]}"?' if near else "known: " + ", ".join(sorted(_KEYS))
     return UsageError(f'unknown setting "{key}"', where=where, hint=hint)

@@ -15,9 +15,11 @@ from alembic.config import Config
 
 from tests.whole_projects import MakeProject, Whole, execute, query, revision, tables, text
 from topchef_schema import (
+    baseline,
     current,
     downgrade,
     history,
+    plan,
     roundtrip,
     snapshot,
     sql,
@@ -403,6 +405,59 @@ def test_the_second_tenant_fails(project: MakeProject, scratch: ScratchDatabase)
     at = rows(scratch, "alembic_version_south")
     assert second.endswith(f"#2 is now at {', '.join(at) or 'base'}")
     assert rows(scratch, "alembic_version_north") == ["c3"]
+
+
+def test_what_a_tenant_would_lose(project: MakeProject, scratch: ScratchDatabase) -> None:
+    """What one of them has no rows of, another one may be full of."""
+    shop = project(env="tenants", versions=TENANTS)
+    upgrade(shop.on(scratch))
+    execute(scratch, "INSERT INTO orders_south (id, note) VALUES (1, 'x')")
+    one = downgrade(shop.on(scratch), "-1")
+    assert [each.object for each in one.findings] == ["column orders_south.note"]
+    report = downgrade(shop.on(scratch), "base")
+    assert [each.object for each in report.findings] == ["table orders_south"]
+    assert [each["current"] for each in report.data["databases"]] == [["b2"], ["b2"]]
+    shown = downgrade(shop.on(scratch), "base", dry_run=True)
+    said = [each.sql for each in shown.statements if "DROP TABLE" in each.sql]
+    assert [("north" in each, "south" in each) for each in said] == [(True, False), (False, True)]
+    found = plan(shop.on(scratch), "head").data["plans"]
+    assert [each["pending"] for each in found] == [[], []]
+    done = downgrade(shop.on(scratch), "base", accept_data_loss=True)
+    assert [each["current"] for each in done.data["databases"]] == [[], []]
+
+
+def test_what_one_of_two_databases_would_lose(
+    multidb: Multidb, scratch: ScratchDatabase, other: ScratchDatabase
+) -> None:
+    shop = multidb().load()
+    (first, second) = plan(shop).data["plans"]
+    assert (first["database"], second["database"]) == ("engine1", "engine2")
+    said = [
+        [each["sql"] for step in one["steps"] for each in step["statements"]]
+        for one in (first, second)
+    ]
+    assert [len(each) for each in said] == [1, 2]
+    upgrade(shop)
+    execute(other, "INSERT INTO payments VALUES (1)")
+    report = downgrade(shop, "base")
+    assert [(each.object, each.before) for each in report.findings] == [("table payments", "1 row")]
+    assert rows(scratch) == rows(other) == ["b2"]
+    downgrade(shop, "base", accept_data_loss=True)
+    assert rows(scratch) == rows(other) == []
+
+
+def test_two_databases_are_adopted(
+    multidb: Multidb, scratch: ScratchDatabase, other: ScratchDatabase
+) -> None:
+    shop = multidb().load()
+    upgrade(shop)
+    for each in (scratch, other):
+        execute(each, "DROP TABLE alembic_version")
+    execute(other, "DROP TABLE payments")
+    # The first is equal to both revisions, the second to one of them.
+    report = baseline(shop)
+    assert [each["current"] for each in report.data["databases"]] == [["a1"], ["a1"]]
+    assert rows(scratch) == rows(other) == ["a1"]
 
 
 @pytest.mark.backends("postgresql")

@@ -17,6 +17,7 @@ from topchef_schema.discover import discover
 COMMANDS: dict[str, click.Command] = discover("topchef_schema.commands", "COMMAND")
 
 CALLS: dict[str, tuple[str, ...]] = {
+    "baseline": ("--on", "sqlite"),
     "branches": (),
     "current": (),
     "documents": ("--store", "sqlite:///app.db", "--settings", str(undocumented.SETTINGS)),
@@ -25,6 +26,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "history": (),
     "init": ("elsewhere",),
     "merge": (),
+    "plan": (),
     "repair": (),
     "revision": ("-m", "words", "--empty"),
     "roundtrip": ("--on", "sqlite", "aa10"),
@@ -38,8 +40,8 @@ CALLS: dict[str, tuple[str, ...]] = {
 }
 """A call of each command that needs no more than a linear project and its database."""
 
-CODES = {"merge": 8}
-"""The exit codes of those calls that are not 0: there is nothing to merge."""
+CODES = {"baseline": 8, "merge": 8}
+"""The exit codes of those calls that are not 0: nothing to adopt, and nothing to merge."""
 
 
 def formats(name: str) -> list[str]:

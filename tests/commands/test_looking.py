@@ -22,6 +22,7 @@ LOOKS = [
     ("history",),
     ("upgrade", "--dry-run"),
     ("downgrade", "base", "--dry-run"),
+    ("plan",),
     ("snapshot",),
     ("sql", "--on", "sqlite"),
 ]

@@ -72,7 +72,7 @@ def test_documents_that_are_encoded_once_stay(place: Place, stored: str, documen
     with_job(place, "0004", stored, stored)
     upgrade(place.project)
     assert documents(place) == (document, document)
-    downgrade(place.project, "0001")
+    downgrade(place.project, "0001", accept_data_loss=True)
     (job,) = read(place, "0001")["jobs"].values()
     assert (job["parameters"], job["results"]) == (document, document)
 
@@ -85,7 +85,7 @@ def test_nothing_and_the_document_null_are_two_things(place: Place) -> None:
         assert connection.execute(text("SELECT results IS NULL FROM jobs")).scalar_one() is True
         connection.execute(text("UPDATE jobs SET results = 'null'"))
         connection.commit()
-    downgrade(place.project, "0004")
+    downgrade(place.project, "0004", accept_data_loss=True)
     upgrade(place.project)
     with place.connected() as connection:
         assert connection.execute(text("SELECT results IS NULL FROM jobs")).scalar_one() is False
@@ -194,7 +194,7 @@ def test_mysql_url_to_mariadb_makes_what_mariadb_has(place: Place, other_place: 
     assert diff(place.snapshot(), other_place.snapshot()).changes == ()
     assert through_the_models(place) == without_holes(content)
     assert through_the_models(there) == content
-    downgrade(there.project, "0001")
+    downgrade(there.project, "0001", accept_data_loss=True)
     assert read(place, "0001") == content
 
 

@@ -98,7 +98,7 @@ def test_database_in_use_is_adopted(place: Place, other_place: Place) -> None:
     assert diff(place.snapshot(), other_place.snapshot()).changes == ()
     assert through_the_models(place) == content
 
-    downgrade(place.project, "0001")
+    downgrade(place.project, "0001", accept_data_loss=True)
     assert diff(place.snapshot(), before).changes == ()
     assert read(place, "0001") == content
 
@@ -112,13 +112,13 @@ def test_rows_survive_every_revision(place: Place) -> None:
         if revision == "0004":
             without_holes(content)
         assert read(place, revision) == content, f"{revision} up"
-        downgrade(place.project, before)
+        downgrade(place.project, before, accept_data_loss=True)
         assert read(place, before) == content, f"{revision} down"
         upgrade(place.project, revision)
         assert read(place, revision) == content, f"{revision} up again"
     assert through_the_models(place) == content
 
-    downgrade(place.project, "base")
+    downgrade(place.project, "base", accept_data_loss=True)
     assert diff(place.snapshot(), empty).changes == ()
 
 
@@ -144,7 +144,7 @@ def test_what_the_models_write_comes_back(place: Place) -> None:
             }
         session.commit()
     without_holes(content)
-    downgrade(place.project, "0001")
+    downgrade(place.project, "0001", accept_data_loss=True)
     assert read(place, "0001") == content
     upgrade(place.project)
     assert through_the_models(place) == content

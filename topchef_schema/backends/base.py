@@ -7,7 +7,7 @@ Backends do not inherit from each other; what two share is a function called by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,7 +19,7 @@ from topchef_schema.backends.driver_message import driver_message
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
-    from topchef_schema.model import Snapshot
+    from topchef_schema.model import Snapshot, TableName
 
 SCRATCH_PREFIX = "topchef_scratch_"
 """Every scratch database and scratch user is named with this and a random rest."""
@@ -86,6 +86,24 @@ class Server(Protocol):
         """Drop what was made; stop a throwaway server and remove its directory."""
 
 
+class Foresight(Protocol):
+    """What can be told of work on a database before it is done."""
+
+    def tables(self, connection: Connection) -> Mapping[TableName, int | None]:
+        """Return each table, and how many rows the server believes it has; None: it cannot tell.
+
+        One that its bare name leads to is there without its schema, too.
+        """
+
+    def time_limit(
+        self, connection: Connection, seconds: float
+    ) -> AbstractContextManager[Connection]:
+        """Let a question fail that takes longer than *seconds*, and leave nothing behind.
+
+        Inside of a transaction an error in there does not end it.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Leftover:
     """An object that is in no revision: its name, what it is, and what to do about it."""
@@ -148,6 +166,10 @@ class Backend(Protocol):
 
     made_by_connecting: bool
     """Whether connecting to a database that is not there makes it: a file is, a server's is not."""
+
+    @property
+    def foresight(self) -> Foresight | None:
+        """What can be told beforehand; None for an offline-only backend."""
 
     @property
     def commit_rules(self) -> CommitRules | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch, mysql_throwaway
 from topchef_schema.backends.mysql_catalog import Catalog, Rows
 from topchef_schema.backends.mysql_ddl import MySQLCommits
+from topchef_schema.backends.mysql_foresight import MariaDBForesight
 from topchef_schema.errors import UnreachableError
 from topchef_schema.model import Snapshot
 
@@ -82,6 +83,7 @@ class MariaDB:
     transactional_ddl = False
     offline_url = "mariadb+pymysql://"
     made_by_connecting = False
+    foresight = MariaDBForesight()
     online = True
 
     @property

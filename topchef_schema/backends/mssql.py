@@ -33,6 +33,7 @@ class SQLServer:
     transactional_ddl = True
     offline_url = "mssql+pyodbc://"
     made_by_connecting = False
+    foresight = None
     commit_rules = None
     online = False
 

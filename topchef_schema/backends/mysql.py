@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch, mysql_throwaway
 from topchef_schema.backends.mysql_catalog import Catalog, Rows
 from topchef_schema.backends.mysql_ddl import MySQLCommits
+from topchef_schema.backends.mysql_foresight import MySQLForesight
 from topchef_schema.model import Snapshot
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class MySQL:
     transactional_ddl = False
     offline_url = "mysql+pymysql://"
     made_by_connecting = False
+    foresight = MySQLForesight()
     online = True
 
     @property

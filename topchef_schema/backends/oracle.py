@@ -34,6 +34,7 @@ class Oracle:
     transactional_ddl = False
     offline_url = "oracle+oracledb://"
     made_by_connecting = False
+    foresight = None
     commit_rules = None
     online = False
 

@@ -16,6 +16,7 @@ from topchef_schema.backends.base import (
     with_semicolon,
 )
 from topchef_schema.backends.postgresql_ddl import PostgreSQLCommits
+from topchef_schema.backends.postgresql_foresight import PostgreSQLForesight
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class PostgreSQL:
     transactional_ddl = True
     offline_url = "postgresql://"
     made_by_connecting = False
+    foresight = PostgreSQLForesight()
     online = True
 
     @property

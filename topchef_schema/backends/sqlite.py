@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import Failure, driver_connection, undisturbed, with_semicolon
+from topchef_schema.backends.sqlite_foresight import SQLiteForesight
 from topchef_schema.backends.sqlite_transaction import SQLiteCommits
 from topchef_schema.errors import UnreachableError
 
@@ -40,6 +41,7 @@ class SQLite:
     transactional_ddl = True
     offline_url = "sqlite://"
     made_by_connecting = True
+    foresight = SQLiteForesight()
     commit_rules = SQLiteCommits()
     online = True
 

@@ -290,8 +290,13 @@ class _Run:
 
     def work(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
         """Alembic's ``fn``: do everything here and hand back no steps."""
+        from alembic import op
+
+        from topchef_schema.bridge import operations
+
         assert self.configured is not None
         connection = self.configured.connection
+        operations.attach(vars(op)["_proxy"], self.listener)
         session = Session(
             context=context,
             revisions=self.door.revisions,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect, Engine
     from sqlalchemy.types import TypeEngine
 
-    from topchef_schema.model import Step
+    from topchef_schema.model import Effect, Step
 
 _READS = re.compile(r"\s*(select|pragma|show|describe|desc|explain|values)\b", re.IGNORECASE)
 
@@ -34,7 +34,8 @@ class Listener:
 
     Reads are left out, unless ``op.execute`` sent them: it gives no result back, so a SELECT there
     is sent for what it does. With *literal* each statement is written as a script needs it, with
-    its values in it; else as it was sent, without them. While it is *deaf* nothing is heard.
+    its values in it; else as it was sent, without them. *effects* are those of the operation that
+    is under way. While it is *deaf* nothing is heard.
     """
 
     backend: str
@@ -43,6 +44,8 @@ class Listener:
     file: str | None = None
     statements: list[Statement] = field(default_factory=list)
     commits: int = 0
+    reads: list[str] = field(default_factory=list)
+    effects: tuple[Effect, ...] | None = None
     deaf: bool = False
     _rendered: list[str] | None = None
     _started: float = 0.0
@@ -77,17 +80,27 @@ class Listener:
     def hearing(self, step: Step, file: str) -> Iterator[None]:
         """Take what is sent meanwhile as *step*'s, whose revision lies in *file*."""
         self.step, self.file, self.commits = step, file, 0
+        self.reads.clear()
         try:
             yield
         finally:
             self.step = self.file = None
+
+    @contextmanager
+    def caused_by(self, effects: tuple[Effect, ...] | None) -> Iterator[None]:
+        """Take what is sent meanwhile as what has these *effects*."""
+        before, self.effects = self.effects, effects
+        try:
+            yield
+        finally:
+            self.effects = before
 
     def take(self) -> tuple[Statement, ...]:
         """Return what was heard since the last call."""
         heard, self.statements = tuple(self.statements), []
         return heard
 
-    def add(self, sql: str, *, line: int | None) -> None:
+    def add(self, sql: str, *, line: int | None, autocommit: bool = False) -> None:
         """Note one statement of the current step (or of none)."""
         step = self.step
         self.statements.append(
@@ -98,6 +111,8 @@ class Listener:
                 direction=step.direction if step else None,
                 path=shown_path(self.file) if step and self.file and line else None,
                 line=line,
+                effects=self.effects,
+                autocommit=autocommit,
             )
         )
 
@@ -123,10 +138,11 @@ class Listener:
             return
         line, executed = revision_line(sys._getframe(1), self.file)
         if _READS.match(sql) and not executed:
+            self.reads.append(sql)
             return
         before = len(self.statements)
         for each in rendered or [sql]:
-            self.add(each, line=line)
+            self.add(each, line=line, autocommit=connection._is_autocommit_isolation())
         self._heard = len(self.statements) - before
         self._started = time.perf_counter()
 

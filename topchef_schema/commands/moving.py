@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from topchef_schema.commands.several import labels, together
@@ -10,6 +12,7 @@ from topchef_schema.model import Check, Direction, Outcome, Plan, Report, Table
 
 if TYPE_CHECKING:
     from topchef_schema.project import Project
+    from topchef_schema.shortcut import AtHead
     from topchef_schema.stages.run import Applied
 
 
@@ -21,16 +24,35 @@ def move(
     dry_run: bool,
     lock_timeout: float,
     history: bool,
+    shortcut: str | None = None,
 ) -> Report:
-    """Take the steps that *plan* finds from where the database is, and report them."""
+    """Take the steps that *plan* finds from where the database is, and report them.
+
+    *shortcut* is the revision to look for in the short way first.
+    """
     if dry_run:
         return _shown(command, project, plan)
+    if shortcut is not None and (report := at_head(command, project, shortcut)):
+        return report
     from topchef_schema.stages.apply import migrate
 
     return _done(command, migrate(project, plan, lock_timeout=lock_timeout, history=history))
 
 
-def _done(command: str, applied: Sequence[Applied]) -> Report:
+def at_head(
+    command: str, project: Project, revision: str, *, started: float | None = None
+) -> Report | None:
+    """Report, in the short way, that nothing is to do up to *revision*; None in doubt."""
+    from topchef_schema import shortcut
+
+    there = shortcut.at_head(project, revision)
+    if there is None:
+        return None
+    seconds = None if started is None else time.perf_counter() - started
+    return replace(_done(command, [there]), seconds=seconds)
+
+
+def _done(command: str, applied: Sequence[Applied | AtHead]) -> Report:
     several = len(applied) > 1
     return Report(
         command,
@@ -48,7 +70,7 @@ def _done(command: str, applied: Sequence[Applied]) -> Report:
     )
 
 
-def _said(applied: Applied) -> str:
+def _said(applied: Applied | AtHead) -> str:
     place = ", ".join(applied.heads) or "base"
     steps = len(applied.checks)
     if steps:
@@ -57,7 +79,6 @@ def _said(applied: Applied) -> str:
 
 
 def _shown(command: str, project: Project, plan: Callable[[tuple[str, ...]], Plan]) -> Report:
-    from topchef_schema.backends import named
     from topchef_schema.stages import changed_files, observe, record
 
     asked = observe.when_something_is_to_do(project, plan)
@@ -66,10 +87,7 @@ def _shown(command: str, project: Project, plan: Callable[[tuple[str, ...]], Pla
         observe.require_known(project, each)
     found = changed_files.checked(project, seen)
     plans = [plan(each.heads) for each in seen]
-    recordings = [
-        record.plan(project, steps, named(each.backend), database=each.name)
-        for each, steps in zip(seen, plans, strict=True)
-    ]
+    recordings = record.each(project, seen, plans)
     checks = [_pending(steps, each.backend) for each, steps in zip(seen, plans, strict=True)]
     facts = [
         {"current": each.heads, "pending": [step.revision.id for step in steps]}

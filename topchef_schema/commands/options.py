@@ -87,13 +87,13 @@ class Command(click.Command):
 
 def _require_commands(names: Iterable[str], where: str) -> None:
     """Raise `UsageError` where the settings hold defaults for a command that there is not."""
-    import difflib
+    from topchef_schema.discover import discover, find
 
-    from topchef_schema.discover import discover
-
-    known = sorted(discover("topchef_schema.commands", "COMMAND"))
     for name in names:
-        if name not in known:
+        if find("topchef_schema.commands", "COMMAND", name) is None:
+            import difflib
+
+            known = sorted(discover("topchef_schema.commands", "COMMAND"))
             near = difflib.get_close_matches(name, known, n=1)
             raise UsageError(
                 f'there is no command "{name}"',

@@ -1,35 +1,43 @@
 """The nouns of the house: frozen data and pure functions on it, without any database."""
 
-from topchef_schema.model.environment import DatabaseUrl, Environment
-from topchef_schema.model.history import (
-    DOCUMENTS_TABLE,
-    HISTORY_TABLE,
-    JOURNAL_TABLE,
-    OWN_TABLES,
-    HistoryEntry,
-    HistoryStatus,
-)
-from topchef_schema.model.journal import JournalEntry, fingerprint, in_flight
-from topchef_schema.model.plain_text import short, visible
-from topchef_schema.model.recording import (
-    DATABASE_UNKNOWN,
-    VALUES_LEFT_OUT,
-    Location,
-    Recording,
-    Section,
-    Statement,
-)
-from topchef_schema.model.report import (
-    Check,
-    ErrorInfo,
-    Finding,
-    Outcome,
-    Report,
-    Severity,
-    Table,
-)
-from topchef_schema.model.revision import Direction, Plan, Revision, Step
-from topchef_schema.model.snapshot import Change, Diff, Snapshot, diff
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from topchef_schema.model.effect import UNKNOWN, Doing, Effect, TableName
+    from topchef_schema.model.environment import DatabaseUrl, Environment
+    from topchef_schema.model.history import (
+        DOCUMENTS_TABLE,
+        HISTORY_TABLE,
+        JOURNAL_TABLE,
+        OWN_TABLES,
+        HistoryEntry,
+        HistoryStatus,
+    )
+    from topchef_schema.model.journal import JournalEntry, fingerprint, in_flight
+    from topchef_schema.model.plain_text import short, visible
+    from topchef_schema.model.recording import (
+        DATABASE_UNKNOWN,
+        VALUES_LEFT_OUT,
+        Location,
+        Recording,
+        Section,
+        Statement,
+    )
+    from topchef_schema.model.report import (
+        Check,
+        ErrorInfo,
+        Finding,
+        Outcome,
+        Report,
+        Severity,
+        Table,
+    )
+    from topchef_schema.model.revision import Direction, Plan, Revision, Step
+    from topchef_schema.model.snapshot import Change, Diff, Snapshot, diff
+    from topchef_schema.model.sql_effects import effects_of_sql
+    from topchef_schema.model.sql_words import named_tables, without_values
 
 __all__ = [
     "DATABASE_UNKNOWN",
@@ -37,12 +45,15 @@ __all__ = [
     "HISTORY_TABLE",
     "JOURNAL_TABLE",
     "OWN_TABLES",
+    "UNKNOWN",
     "VALUES_LEFT_OUT",
     "Change",
     "Check",
     "DatabaseUrl",
     "Diff",
     "Direction",
+    "Doing",
+    "Effect",
     "Environment",
     "ErrorInfo",
     "Finding",
@@ -61,9 +72,40 @@ __all__ = [
     "Statement",
     "Step",
     "Table",
+    "TableName",
     "diff",
+    "effects_of_sql",
     "fingerprint",
     "in_flight",
+    "named_tables",
     "short",
     "visible",
+    "without_values",
 ]
+
+_HOMES = (
+    "report",
+    "environment",
+    "revision",
+    "recording",
+    "history",
+    "snapshot",
+    "plain_text",
+    "journal",
+    "effect",
+    "sql_effects",
+    "sql_words",
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a noun when it is first asked for: start-up is part of the product."""
+    from importlib import import_module
+
+    if name in __all__:
+        for each in _HOMES:
+            home = vars(import_module(f"{__name__}.{each}"))
+            if name in home:
+                globals()[name] = home[name]
+                return home[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

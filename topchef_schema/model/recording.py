@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from topchef_schema.model.effect import Effect
 from topchef_schema.model.revision import Direction, Step
 
 
@@ -30,7 +31,9 @@ class Statement:
     """One statement, as it was or would be sent; never its bound values.
 
     *seconds* is the time the server took, None where nothing was sent. *revision* is None for
-    what belongs to no revision (BEGIN, the version table).
+    what belongs to no revision (BEGIN, the version table). *effects* are those of the operation
+    that it comes from, None where it was written as SQL; *autocommit* is a statement outside of
+    any transaction.
     """
 
     sql: str
@@ -40,15 +43,24 @@ class Statement:
     path: str | None = None
     line: int | None = None
     seconds: float | None = None
+    effects: tuple[Effect, ...] | None = field(default=None, compare=False, repr=False)
+    autocommit: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What one step says. *reason* is why it had to be run to be written down, else None."""
+    """What one step says. *reason* is why it had to be run to be written down, else None.
+
+    *reads* are the questions that it asked then. *unknown* is why its statements are not all here,
+    and *fails* whether that is because it fails itself.
+    """
 
     step: Step
     statements: tuple[Statement, ...]
     reason: str | None = None
+    reads: tuple[str, ...] = ()
+    unknown: str | None = None
+    fails: bool = False
 
 
 @dataclass(frozen=True, slots=True)

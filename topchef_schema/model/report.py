@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from topchef_schema.errors import TopchefError
-from topchef_schema.model.recording import Statement
-from topchef_schema.model.revision import Direction
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from topchef_schema.errors import TopchefError
+    from topchef_schema.model.recording import Statement
+    from topchef_schema.model.revision import Direction
 
 FOUND = 10
 """The exit code of a command that worked and found something."""

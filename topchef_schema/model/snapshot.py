@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,6 +18,9 @@ class Snapshot:
     @property
     def fingerprint(self) -> str:
         """The sha256 of the whole schema, in hexadecimal."""
+        import hashlib
+        import json
+
         text = json.dumps(sorted(self.objects.items()), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -141,14 +141,21 @@ def stamp(
     reason: str | None = None,
     history: bool = True,
     tag: str | None = None,
+    status: HistoryStatus = HistoryStatus.STAMPED,
+    require: Callable[[Session, Target], None] | None = None,
 ) -> tuple[Applied, ...]:
-    """Set the version rows to what *words* name without running anything; it is recorded."""
+    """Set the version rows to what *words* name without running anything; it is recorded.
+
+    *require* is called first, under the lock, and raises where that must not be.
+    """
     targets = tuple(each for word in words for each in project.revisions.get(word))
     places = tuple(place for word in words for place in _places(project, word))
 
     runs: list[Run] = []
 
     def body(session: Session, target: Target) -> Applied:
+        if require is not None:
+            require(session, target)
         before = session.heads()
         run = Run(project, _stay, history, external=session.external)
         runs.append(run)
@@ -163,7 +170,7 @@ def stamp(
                 ledger.write(
                     session.connection,
                     revision,
-                    HistoryStatus.STAMPED,
+                    status,
                     direction=direction,
                     reason=reason,
                 )
@@ -171,7 +178,9 @@ def stamp(
         return Applied(target.label, target.backend.name, before, heads)
 
     # Before the visit that writes: Alembic begins one by making its version table.
-    if not all(each.present for each in observe.before_writing(project, _stay, purge=purge)):
+    if require is None and not all(
+        each.present for each in observe.before_writing(project, _stay, purge=purge)
+    ):
         look_first(project)
     applied = Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True, tag=tag).run(body)
     _require_committed(project, runs, applied)

@@ -79,16 +79,22 @@ class Entry:
                     raise  # in a database of our making that is a fault of ours
                 raise self._database_failure(refused, "the database") from refused.orig
 
-    def run_at(self, database: str | None, body: Callable[[Session, Target], T]) -> T:
+    def run_at(
+        self, database: str | None, body: Callable[[Session, Target], T], *, tenant: int = 0
+    ) -> T:
         """Run *body* once: at the one of several databases that has this name, else at the first.
 
-        A loop over tenants does the same to each, so that one of them tells of all.
+        A loop over tenants does the same to each, so that one of them tells of all; *tenant* is
+        the position of another one.
         """
         found: list[T] = []
+        passed: list[Target] = []
 
         def once(session: Session, target: Target) -> None:
-            if not found and target.name == database:
-                found.append(body(session, target))
+            if target.name == database:
+                if len(passed) == tenant:
+                    found.append(body(session, target))
+                passed.append(target)
 
         self.run(once)
         if not found:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topchef_schema.errors import UsageError
+from topchef_schema.errors import HistoryError, UsageError
 from topchef_schema.model import Direction, Plan, Revision, Step
 
 if TYPE_CHECKING:
     from topchef_schema.project import Project
+    from topchef_schema.stages.observe import Observed
+
+Planner = Callable[["tuple[str, ...]"], Plan]
+"""Finds the steps from the heads of a database."""
 
 
 def chosen(project: Project, range_: str | None, since: str | None = None) -> tuple[Revision, ...]:
@@ -27,6 +32,26 @@ def chosen(project: Project, range_: str | None, since: str | None = None) -> tu
         )
     added = _added_since(since, Path(project.revisions.directory.dir))
     return tuple(each for each in project.revisions.all if Path(each.path).resolve() in added)
+
+
+def unmoved(plan: Planner, seen: Sequence[Observed]) -> Planner:
+    """Return *plan*, but raising `HistoryError` for a database that is not where it was *seen*.
+
+    Under the lock, it is asked again: what was looked at before must be what is done.
+    """
+    known = {each.heads for each in seen}
+
+    def same(heads: tuple[str, ...]) -> Plan:
+        found = plan(heads)
+        if found.steps and heads not in known:
+            raise HistoryError(
+                f"the database has moved since it was looked at, to {', '.join(heads) or 'base'}",
+                where="another migrator, or a stamp",
+                hint="look again: run the same command again",
+            )
+        return found
+
+    return same
 
 
 def scripted(project: Project, range_: str | None, since: str | None, *, down: bool) -> Plan:

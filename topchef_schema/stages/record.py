@@ -9,25 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
-from topchef_schema.errors import MigrationError, UnreachableError, UsageError
+from topchef_schema.errors import UsageError
 from topchef_schema.model import (
-    DATABASE_UNKNOWN,
     Plan,
     Recording,
     Section,
     Statement,
+    Step,
     visible,
 )
-from topchef_schema.project import Project, parse_url
-from topchef_schema.stages import scratch
-from topchef_schema.stages.entry import Entry, Target
+from topchef_schema.project import Project
+from topchef_schema.stages.replay import Replayed, Where, offline_url, replayed
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend
     from topchef_schema.bridge.session import Session
+    from topchef_schema.stages.observe import Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,18 @@ class _Offline:
     reasons: tuple[tuple[str, str], ...]
 
 
+_OFFLINE = "it asks whether it is offline"
+
+
+def _asks(step: Step) -> bool:
+    """Whether the revision may do something else where its SQL is only written down."""
+    try:
+        source = Path(step.revision.path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return "is_offline_mode" in source or "as_sql" in source
+
+
 def plan(
     project: Project,
     steps: Plan,
@@ -56,25 +69,51 @@ def plan(
     *,
     on: str | None = None,
     database: str | None = None,
+    tenant: int = 0,
+    tolerant: bool = False,
 ) -> Recording:
     """Return what *steps* say on *backend*, to the one of several databases called *database*.
 
-    *on* names the server for revisions that must be replayed (default: the backend's own). Raises
-    `UnreachableError` naming the revision that needs a server where there is none.
+    *tenant* is its position, where env.py comes to several under one name. *on* names the server
+    for revisions that must be replayed (default: the backend's own). Raises `UnreachableError`
+    naming the revision that needs a server where there is none, `MigrationError` for one that
+    fails there; with *tolerant* its section says so. What is told then is what would run, not what
+    a script says: a revision that does something else offline is replayed, too.
     """
     if not steps.steps:
         return Recording(backend.name)
-    offline = _render(project, steps, backend, database)
+    where = (database, tenant)
+    offline = _render(project, steps, backend, where)
     reasons = dict(offline.reasons)
-    replayed = {}
+    if tolerant:
+        reasons |= {step.revision.id: _OFFLINE for step in steps if _asks(step)}
+    done: Mapping[str, Replayed] = {}
     if reasons:
-        replayed = _replayed(project, steps, backend, reasons, on=on, database=database)
+        done = replayed(project, steps, backend, reasons, on=on, where=where, tolerant=tolerant)
     sections = []
     for step, part in zip(steps, offline.parts, strict=True):
         identity = step.revision.id
-        own = replayed[identity] if part.own is None else part.own
-        sections.append(Section(step, (*part.before, *own, *part.after), reasons.get(identity)))
+        heard = done[identity] if identity in reasons else Replayed(part.own or ())
+        statements = (*part.before, *heard.statements, *part.after)
+        fails, reason = heard.where is not None, reasons.get(identity)
+        sections.append(Section(step, statements, reason, heard.reads, heard.failure, fails))
     return Recording(backend.name, offline.opening, tuple(sections), offline.closing)
+
+
+def each(
+    project: Project, seen: Sequence[Observed], plans: Sequence[Plan], *, tolerant: bool = False
+) -> list[Recording]:
+    """Return what the plan of each database says there; the arguments are those of `plan`."""
+    from topchef_schema.backends import named
+
+    found = []
+    for position, (one, steps) in enumerate(zip(seen, plans, strict=True)):
+        tenant = sum(before.name == one.name for before in seen[:position])
+        backend = named(one.backend)
+        found.append(
+            plan(project, steps, backend, database=one.name, tenant=tenant, tolerant=tolerant)
+        )
+    return found
 
 
 def script(recording: Recording) -> str:
@@ -122,23 +161,26 @@ def joined(scripts: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"-- === {visible(name)} ===\n{text}" for name, text in scripts)
 
 
-def _render(project: Project, steps: Plan, backend: Backend, database: str | None) -> _Offline:
+def _render(project: Project, steps: Plan, backend: Backend, where: Where) -> _Offline:
     """Run env.py offline and render every step that can be."""
+    database, tenant = where
     from topchef_schema.bridge.environment import Door, EnvironmentFailed
 
     urls = {name: _leading_nowhere(backend, name) for name in project.databases}
     nowhere = project.at(urls, "the dialect")
     door = Door(nowhere.environment, project.revisions, backend=backend.name)
     found: list[tuple[_Offline, Session]] = []
+    passed: list[Session] = []
 
     def body(session: Session) -> None:
-        here = database is None or session.configured.url == urls[database]
-        if here and not found:
-            backend.inform(session.dialect)
-            found.append((_rendered(session, steps), session))
+        if database is None or session.configured.url == urls[database]:
+            if len(passed) == tenant:
+                backend.inform(session.dialect)
+                found.append((_rendered(session, steps), session))
+            passed.append(session)
 
     try:
-        door.offline(body, url=_offline_url(project, backend))
+        door.offline(body, url=offline_url(project, backend))
         if not found:
             raise UsageError(f"it names no URL of {database}", where="env.py", hint="url=...")
     except (EnvironmentFailed, UsageError) as error:
@@ -154,18 +196,6 @@ def _render(project: Project, steps: Plan, backend: Backend, database: str | Non
     offline, session = found[0]
     # The COMMIT of a transaction around the whole run comes when env.py is left.
     return replace(offline, closing=session.listener.take())
-
-
-def _offline_url(project: Project, backend: Backend) -> str:
-    """Return a URL of the dialect that env.py works with: it may say mysql of a MariaDB server.
-
-    What revisions write for one dialect alone (``mysql_length``) is not heard by another.
-    """
-    from sqlalchemy import make_url
-
-    url = make_url(backend.offline_url)
-    driver = project.environment.drivers.get(url.get_backend_name(), "")
-    return str(url.set(drivername=driver)) if "+" in driver else backend.offline_url
 
 
 def _leading_nowhere(backend: Backend, name: str | None) -> str:
@@ -209,77 +239,3 @@ def _split(said: tuple[Statement, ...]) -> _Part:
 def _empty(said: tuple[Statement, ...]) -> tuple[int, int]:
     begins = bool(said) and said[0].sql.upper().startswith("BEGIN")
     return (1, 1) if begins else (0, 0)
-
-
-def _replayed(
-    project: Project,
-    steps: Plan,
-    backend: Backend,
-    reasons: Mapping[str, str],
-    *,
-    on: str | None,
-    database: str | None,
-) -> dict[str, tuple[Statement, ...]]:
-    """Run the plan on a scratch database and return what the unrendered steps sent there."""
-    revision, reason = next(iter(reasons.items()))
-    try:
-        with scratch.place(on or backend.name) as place, place.databases(project) as databases:
-            sent = place.run(_replay, project, databases, steps, backend.name, database)
-    except UnreachableError as error:
-        raise UnreachableError(
-            f"revision {revision} can only be written down by running it, and there is no "
-            f"{backend.title} server for that: {error.message}",
-            where=reason,
-            hint=error.hint,
-        ) from None
-    ours, home = databases[database].name, _home(project, backend, database)
-    return {
-        identity: tuple(replace(each, sql=each.sql.replace(ours, home)) for each in said)
-        for identity, said in sent.items()
-    }
-
-
-def _home(project: Project, backend: Backend, database: str | None) -> str:
-    """Return what the database is called that the script is for: a revision may write it down."""
-    from topchef_schema import backends
-
-    url = dict(project.environment.named).get(database)
-    if url is None:
-        return DATABASE_UNKNOWN
-    parsed = parse_url(url)
-    if backends.for_url(parsed, where=url.source).name != backend.name:
-        return DATABASE_UNKNOWN
-    return str(parsed.database or DATABASE_UNKNOWN)
-
-
-def _replay(
-    project: Project, steps: Plan, backend_name: str, database: str | None
-) -> dict[str, tuple[Statement, ...]]:
-    """Take every step on a scratch database, in a worker, hearing the statements literally."""
-    from sqlalchemy import make_url
-
-    from topchef_schema.backends import named
-    from topchef_schema.bridge.session import StepFailed
-
-    # Without this paramstyle a "%" would come out doubled.
-    backend = named(backend_name)
-    dialect: Any = make_url(_offline_url(project, backend)).get_dialect()
-    dialect = dialect(paramstyle="named")
-    backend.inform(dialect)
-
-    def body(session: Session, target: Target) -> dict[str, tuple[Statement, ...]]:
-        there = project.revisions.applied_at(session.heads())
-        for step in project.revisions.way_to(steps.start):
-            if step.revision.id not in there:
-                session.step(step)
-        return {step.revision.id: session.step(step) for step in steps}
-
-    try:
-        return Entry(project, isolate=True, literal=dialect).run_at(database, body)
-    except StepFailed as failed:
-        raise MigrationError(
-            f"revision {failed.step.revision.id} cannot be written down, because it fails on a "
-            f"scratch database: {first_line(failed.cause)}",
-            where=str(failed.location),
-            hint="topchef-db roundtrip shows the failure",
-        ) from None

@@ -1,0 +1,108 @@
+"""What a statement does to rows is told by its words; what they do not tell is unknown."""
+
+from __future__ import annotations
+
+import pytest
+
+from topchef_schema.model import (
+    UNKNOWN,
+    Doing,
+    Effect,
+    TableName,
+    effects_of_sql,
+    named_tables,
+    without_values,
+)
+
+T, S = TableName("t"), TableName("t", "s")
+
+EFFECTS = {
+    "": (),
+    "-- nothing\n;": (),
+    "DROP TABLE t": (Effect(Doing.DROP_TABLE, T),),
+    "drop table if exists s.t cascade;": (Effect(Doing.DROP_TABLE, S),),
+    'DROP TABLE "s"."t", `t`': (Effect(Doing.DROP_TABLE, S), Effect(Doing.DROP_TABLE, T)),
+    "/* first */ DROP /* then */ TABLE t": (Effect(Doing.DROP_TABLE, T),),
+    "CREATE TABLE t (a INT, b TEXT DEFAULT ';')": (Effect(Doing.CREATE_TABLE, T),),
+    "CREATE OR REPLACE TABLE t (a INT)": (
+        Effect(Doing.DROP_TABLE, T),
+        Effect(Doing.CREATE_TABLE, T),
+    ),
+    "CREATE UNIQUE INDEX i ON t (a)": (),
+    "CREATE INDEX i ON t (a); DROP TABLE t": (Effect(Doing.DROP_TABLE, T),),
+    "DROP INDEX CONCURRENTLY i": (),
+    "DROP VIEW v CASCADE": (),
+    "DROP TYPE y": (),
+    "DROP TYPE y CASCADE": (UNKNOWN,),
+    "DROP SCHEMA s": (UNKNOWN,),
+    "ALTER TABLE t DROP COLUMN a": (Effect(Doing.DROP_COLUMN, T, "a"),),
+    "ALTER TABLE t DROP a, DROP COLUMN IF EXISTS b": (
+        Effect(Doing.DROP_COLUMN, T, "a"),
+        Effect(Doing.DROP_COLUMN, T, "b"),
+    ),
+    "ALTER TABLE ONLY s.t DROP CONSTRAINT a, DROP PRIMARY KEY": (),
+    "ALTER TABLE t DROP PARTITION p": (Effect(Doing.UNKNOWN, T),),
+    "ALTER TABLE t ADD COLUMN a INT, ADD CONSTRAINT c CHECK (a > 0)": (
+        Effect(Doing.ADD_COLUMN, T, "a"),
+    ),
+    "ALTER TABLE t ALTER COLUMN a TYPE NUMERIC(4, 2)": (Effect(Doing.CHANGE_TYPE, T, "a"),),
+    "ALTER TABLE t ALTER a SET DATA TYPE INT": (Effect(Doing.CHANGE_TYPE, T, "a"),),
+    "ALTER TABLE t ALTER COLUMN a SET NOT NULL, ALTER b DROP DEFAULT": (),
+    "ALTER TABLE t MODIFY a INT": (Effect(Doing.CHANGE_TYPE, T, "a"),),
+    "ALTER TABLE t CHANGE COLUMN a b INT": (
+        Effect(Doing.CHANGE_TYPE, T, "a"),
+        Effect(Doing.RENAME_COLUMN, T, "a", "b"),
+    ),
+    "ALTER TABLE t RENAME TO u": (Effect(Doing.RENAME_TABLE, T, new="u"),),
+    "RENAME TABLE t TO u": (Effect(Doing.RENAME_TABLE, T, new="u"),),
+    "ALTER TABLE t RENAME COLUMN a TO b": (Effect(Doing.RENAME_COLUMN, T, "a", "b"),),
+    "ALTER TABLE t RENAME INDEX a TO b": (),
+    "ALTER TABLE t OWNER TO me": (),
+    "ALTER TABLE t FROBNICATE": (Effect(Doing.UNKNOWN, T),),
+    "ALTER SEQUENCE q RESTART": (),
+    "ALTER TYPE y ADD VALUE 'drop'": (),
+    "ALTER TYPE y DROP ATTRIBUTE a": (UNKNOWN,),
+    "TRUNCATE t, s.t": (Effect(Doing.DELETE_ROWS, T), Effect(Doing.DELETE_ROWS, S)),
+    "DELETE FROM ONLY t WHERE a = 'x'": (Effect(Doing.DELETE_ROWS, T),),
+    "DELETE t FROM t JOIN u USING (a)": (UNKNOWN,),
+    "UPDATE t SET a = 1": (Effect(Doing.CHANGE_ROWS, T),),
+    "UPDATE t AS x SET a = 1": (Effect(Doing.CHANGE_ROWS, T),),
+    "UPDATE t, u SET t.a = u.a": (UNKNOWN,),
+    "INSERT INTO t VALUES (1, 'on conflict do update')": (),
+    "INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = 1": (Effect(Doing.CHANGE_ROWS, T),),
+    "REPLACE INTO t VALUES (1)": (Effect(Doing.CHANGE_ROWS, T),),
+    "SELECT setval('q', (SELECT max(a) FROM t))": (),
+    "SELECT drop_everything()": (UNKNOWN,),
+    "SELECT a INTO u FROM t": (UNKNOWN,),
+    "WITH x AS (DELETE FROM t RETURNING *) SELECT 1": (UNKNOWN,),
+    "DO $$ BEGIN DROP TABLE t; END $$": (UNKNOWN,),
+    "CALL p()": (UNKNOWN,),
+    "SET search_path = s": (UNKNOWN,),
+    "SET lock_timeout = '5s'": (),
+    "COMMENT ON TABLE t IS 'DROP TABLE t'": (),
+    "COMMENT ON TABLE t IS 'it''s; DROP TABLE t'": (),
+    r"COMMENT ON TABLE t IS 'it\'; DROP TABLE t; --'": (UNKNOWN,),
+    "/*!40000 DROP TABLE t */": (UNKNOWN,),
+    "CREATE TRIGGER g AFTER INSERT ON t BEGIN DELETE FROM t; END": (),
+    "CREATE TRIGGER g AFTER INSERT ON t BEGIN DELETE FROM t; END; DROP TABLE t": (
+        Effect(Doing.DROP_TABLE, T),
+    ),
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $f$ DELETE FROM t; SELECT 1 $f$": (),
+}
+
+
+@pytest.mark.parametrize("sql", EFFECTS)
+def test_effects(sql: str) -> None:
+    assert effects_of_sql(sql) == EFFECTS[sql]
+
+
+def test_named_tables() -> None:
+    sql = """ALTER TABLE s.t ADD FOREIGN KEY (a) REFERENCES "Other" (id);
+    UPDATE t SET a = 'from x' FROM u -- join y"""
+    assert named_tables(sql) == (S, TableName("Other"), T, TableName("u"))
+
+
+def test_without_values() -> None:
+    one = without_values("INSERT INTO t VALUES (1, 'a')")
+    assert one == without_values("INSERT  INTO t VALUES (23, 'it''s')")
+    assert one != without_values("INSERT INTO u VALUES (1, 'a')")

@@ -1,0 +1,102 @@
+"""The words of SQL: a small reader that knows quotes and comments, of whatever database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from topchef_schema.model.effect import TableName
+
+_TOKEN = re.compile(
+    r"""
+      (?P<comment>--[^\n]*|/\*.*?\*/)
+    | (?P<text>[bBeEnNxX]?'(?:[^']|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
+    | (?P<quoted>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]\n]*\])
+    | (?P<number>\d[\w.]*)
+    | (?P<word>[^\W\d][\w$]*)
+    | (?P<sign>\S)
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of SQL. *kind* is text, quoted, number, word or sign; *name* is without quotes."""
+
+    kind: str
+    name: str
+
+    @property
+    def key(self) -> str:
+        """The word in capitals, where it may be one of SQL's own; else nothing."""
+        return self.name.upper() if self.kind in ("word", "sign") else ""
+
+
+def words(sql: str) -> list[Word]:
+    """Return the words of *sql*, without its comments."""
+    found = []
+    for match in _TOKEN.finditer(sql):
+        kind = str(match.lastgroup if match.lastgroup != "tag" else "text")
+        if kind == "comment":
+            continue
+        text = match.group()
+        if kind == "quoted":
+            text = text[1:-1].replace(text[-1] * 2, text[-1])
+        found.append(Word(kind, text))
+    return found
+
+
+def ambiguous(sql: str) -> bool:
+    """Whether databases read *sql* differently: where a text ends, and what is a comment."""
+    return "\\'" in sql or '\\"' in sql or "/*!" in sql or "/*M!" in sql
+
+
+def without_values(sql: str) -> str:
+    """Return the words of *sql*, with a question mark for each text and number in it."""
+    return " ".join("?" if each.kind in ("text", "number") else each.name for each in words(sql))
+
+
+def split(found: Sequence[Word], sign: str) -> Iterator[list[Word]]:
+    """Yield the parts between those *sign*s that stand in no brackets."""
+    part: list[Word] = []
+    depth = 0
+    for each in found:
+        depth += (each.key == "(") - (each.key == ")")
+        if each.key == sign and depth == 0:
+            yield part
+            part = []
+        else:
+            part.append(each)
+    yield part
+
+
+def named_table(found: Sequence[Word]) -> tuple[TableName | None, list[Word]]:
+    """Return the table whose name *found* begins with, and the words after it."""
+    names: list[str] = []
+    rest = list(found)
+    while rest and rest[0].kind in ("word", "quoted"):
+        names.append(rest.pop(0).name)
+        if not rest or rest[0].key != ".":
+            break
+        rest.pop(0)
+    if not names:
+        return None, rest
+    return TableName(names[-1], names[-2] if len(names) > 1 else None), rest
+
+
+_BEFORE_A_TABLE = {"FROM", "JOIN", "INTO", "UPDATE", "TABLE", "ON", "REFERENCES", "ONLY", "EXISTS"}
+_BEFORE_A_TABLE |= {"TRUNCATE", "USING", "LIKE"}
+
+
+def named_tables(sql: str) -> tuple[TableName, ...]:
+    """Return all that stands where the name of a table may stand, in order."""
+    found = words(sql)
+    names: dict[TableName, None] = {}
+    for position, each in enumerate(found):
+        if each.key in _BEFORE_A_TABLE:
+            name, _ = named_table(found[position + 1 :])
+            if name is not None:
+                names[name] = None
+    return tuple(names)
