@@ -194,7 +194,7 @@ WORDS = st.text(list("abcXYZ019_.-~%/@:+?&= "), min_size=0, max_size=6)
     database=WORDS,
     query=st.sampled_from(["", "?", "?a=b", "?host=%2Ftmp%2Fx", "?a=b&a=c", "?a=", "?a=b+c", "?a"]),
 )
-def test_urls(  # noqa: PLR0917
+def test_urls(
     scheme: str,
     user: str,
     password: str | None,
