@@ -27,7 +27,7 @@ WARM = ["sqlalchemy.dialects.postgresql", "alembic.command", "psycopg", "pymysql
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([*WARM, "topchef_schema.stages.apply"])
 
-WAYS = {"up": ("upgrade", "heads"), "down": ("downgrade", "base", "--yes")}
+WAYS = {"up": ("upgrade", "heads"), "down": ("downgrade", "base", "--yes", "--accept-data-loss")}
 MADE_UP = "token"
 """A column whose values are other ones in every run: only that they are there is compared."""
 

@@ -58,10 +58,7 @@ class Expected:
 
 def expected(project: Project, plan: Planner) -> Expected:
     """Say what *plan* loses on each database, an error each; nothing is touched."""
-    packaged = project.packaged
-    seen = observe.databases(project, history=packaged, schema=packaged)
-    for each in seen:
-        observe.refuse_foreign(project, each)
+    seen = observe.before_writing(project, plan)
     plans = tuple(plan(each.heads) for each in seen)
     recordings = record.each(project, seen, plans, tolerant=True)
     if not any(_may_lose(section) for each in recordings for section in each.sections):
