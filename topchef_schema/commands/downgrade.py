@@ -69,7 +69,8 @@ def _down(
     def plan(heads: tuple[str, ...]) -> Plan:
         return project.revisions.downgrade(revision, heads)
 
-    losses = loss.expected(project, plan)
+    # What is accepted is worth no scratch server.
+    losses = loss.expected(project, plan, replay=dry_run or not accept_data_loss)
     if losses.findings and not accept_data_loss and not dry_run:
         return _refused(losses)
     if ask:

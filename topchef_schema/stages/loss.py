@@ -56,11 +56,14 @@ class Expected:
     findings: tuple[Finding, ...]
 
 
-def expected(project: Project, plan: Planner) -> Expected:
-    """Say what *plan* loses on each database, an error each; nothing is touched."""
+def expected(project: Project, plan: Planner, *, replay: bool = True) -> Expected:
+    """Say what *plan* loses on each database, an error each; nothing is touched.
+
+    Without *replay* what only a run on a scratch server would tell counts as loss at once.
+    """
     seen = observe.before_writing(project, plan)
     plans = tuple(plan(each.heads) for each in seen)
-    recordings = record.each(project, seen, plans, tolerant=True)
+    recordings = record.each(project, seen, plans, tolerant=True, replay=replay)
     if not any(_may_lose(section) for each in recordings for section in each.sections):
         return Expected(seen, plans, ())
     waiting = iter(recordings)

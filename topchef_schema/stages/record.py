@@ -71,6 +71,7 @@ def plan(
     database: str | None = None,
     tenant: int = 0,
     tolerant: bool = False,
+    replay: bool = True,
 ) -> Recording:
     """Return what *steps* say on *backend*, to the one of several databases called *database*.
 
@@ -78,7 +79,8 @@ def plan(
     for revisions that must be replayed (default: the backend's own). Raises `UnreachableError`
     naming the revision that needs a server where there is none, `MigrationError` for one that
     fails there; with *tolerant* its section says so. What is told then is what would run, not what
-    a script says: a revision that does something else offline is replayed, too.
+    a script says: a revision that does something else offline is replayed, too. Without *replay*
+    no server is started for it, and such a section says why it would need one.
     """
     if not steps.steps:
         return Recording(backend.name)
@@ -88,7 +90,9 @@ def plan(
     if tolerant:
         reasons |= {step.revision.id: _OFFLINE for step in steps if _asks(step)}
     done: Mapping[str, Replayed] = {}
-    if reasons:
+    if not replay and not backend.made_by_connecting:
+        done = {identity: Replayed(failure=why) for identity, why in reasons.items()}
+    elif reasons:
         done = replayed(project, steps, backend, reasons, on=on, where=where, tolerant=tolerant)
     sections = []
     for step, part in zip(steps, offline.parts, strict=True):
@@ -101,7 +105,12 @@ def plan(
 
 
 def each(
-    project: Project, seen: Sequence[Observed], plans: Sequence[Plan], *, tolerant: bool = False
+    project: Project,
+    seen: Sequence[Observed],
+    plans: Sequence[Plan],
+    *,
+    tolerant: bool = False,
+    replay: bool = True,
 ) -> list[Recording]:
     """Return what the plan of each database says there; the arguments are those of `plan`."""
     from topchef_schema.backends import named
@@ -111,7 +120,15 @@ def each(
         tenant = sum(before.name == one.name for before in seen[:position])
         backend = named(one.backend)
         found.append(
-            plan(project, steps, backend, database=one.name, tenant=tenant, tolerant=tolerant)
+            plan(
+                project,
+                steps,
+                backend,
+                database=one.name,
+                tenant=tenant,
+                tolerant=tolerant,
+                replay=replay,
+            )
         )
     return found
 
