@@ -57,7 +57,7 @@ def migrate(
     if not all(each.present for each in seen):
         look_first(project)
     found = changed_files.checked(project, seen) if repair is None else {}
-    baseline.lay_where_empty(project, lock_timeout)
+    baseline.lay_where_empty(project, lock_timeout, history=history)
     runs: list[Run] = []
 
     def body(session: Session, target: Target) -> Applied:
