@@ -6,7 +6,6 @@ import contextlib
 import io
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from topchef_schema import __version__
+from topchef_schema import __version__, stopping
 from topchef_schema.commands import options
 from topchef_schema.discover import discover
 from topchef_schema.errors import InterruptedRunError, TopchefError, UsageError
@@ -90,8 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # A script has to be the same whatever the terminal's character set is.
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     with contextlib.suppress(ValueError):  # only the main thread may ask for signals
-        # What was made for this run is removed as after Ctrl-C.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        stopping.listen(lambda: _end_at_once(given))
     with _broken_pipe():
         sys.exit(run(given))
 
@@ -113,11 +111,22 @@ def run(given: list[str]) -> int:
     except TopchefError as error:
         return chosen.failure(error)
     except (KeyboardInterrupt, click.Abort):
-        return chosen.failure(
-            InterruptedRunError(
-                "interrupted", where="this run", hint="run the same command again to continue"
-            )
-        )
+        return chosen.failure(_interrupted())
+
+
+def _interrupted() -> InterruptedRunError:
+    return InterruptedRunError(
+        "interrupted", where="this run", hint="run the same command again to continue"
+    )
+
+
+def _end_at_once(given: Sequence[str]) -> None:
+    """End in the middle of a statement: the server, or the kernel, lets go of all that is held."""
+    try:
+        _Output.guess(given).failure(_interrupted())
+        sys.stdout.flush()
+    finally:
+        os._exit(InterruptedRunError.exit_code)
 
 
 class _Output:
