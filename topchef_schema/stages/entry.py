@@ -298,12 +298,14 @@ def require_database(project: Project) -> None:
     for _, named in project.environment.named:
         backend, url = database_url(project, named)
         if not backend.exists(url):
-            raise UnreachableError(
+            absent = UnreachableError(
                 "the database does not exist",
                 where=f"{safe_label(url)} (from {named.source})",
                 hint="check the name, or create it: topchef-db upgrade creates a SQLite file, a "
                 "server's databases are created by whoever runs the server",
             )
+            absent.may_come = not backend.made_by_connecting
+            raise absent
 
 
 _HINTS = {

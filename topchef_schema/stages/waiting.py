@@ -46,7 +46,7 @@ def _may_come(error: UnreachableError) -> bool:
 
     cause = error.__cause__
     if cause is None:
-        return False
+        return error.may_come
     meanings = {
         each.failure(cause) for each in all_backends().values() if not each.made_by_connecting
     }
