@@ -31,7 +31,8 @@ Examples:
 \b
 The database: --url, --url-env, --url-file, TOPCHEF_DATABASE_URL, or what the project says.
 Exit codes: 0 done · 2 usage · 3 unreachable · 4 locked · 5 failed, nothing applied ·
-6 failed, part applied · 7 in doubt · 8 history · 9 file changed · 10 found something."""
+6 failed, part applied · 7 in doubt · 8 history · 9 file changed · 10 found something ·
+130 interrupted."""
 
 
 class Program(click.Group):

@@ -111,7 +111,8 @@ def _at_work(frame: FrameType | None) -> bool:
 @contextmanager
 def _watched() -> Iterator[None]:
     """Hear the signals at once, also while a driver written in C keeps Python from acting."""
-    if _state.at_once is None or threading.current_thread() is not threading.main_thread():
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is not _stop:
         yield
         return
     reading, writing = socket.socketpair()

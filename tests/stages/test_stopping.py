@@ -45,13 +45,22 @@ op.drop_table("half")
 """
 
 
-def slow(project: MakeProject, backend: Backend, seconds: int, *, each: bool = True) -> Whole:
+def slow(
+    project: MakeProject,
+    backend: Backend,
+    seconds: int,
+    *,
+    each: bool = True,
+    env: str = "usual",
+    drivers: str = "",
+) -> Whole:
     """A project whose second revision sleeps in the server, with a transaction for *each*."""
     sleep = SLEEPS[backend.name].format(seconds)
     second = revision("b2", SECOND.format(sleep=sleep), DOWN.format(sleep=sleep), down="a1")
     third = revision("c3", 'op.create_table("third", sa.Column("id", sa.Integer))', down="b2")
     return project(
-        settings=f"transaction_per_migration = {each}",
+        env=env,
+        settings=f"transaction_per_migration = {each}\ndrivers = {drivers}",
         versions={"a1.py": FIRST, "b2.py": second, "c3.py": third},
     )
 
@@ -73,7 +82,7 @@ def begun(shop: Whole, database: ScratchDatabase, *arguments: str) -> subprocess
 def ended(process: subprocess.Popen[str]) -> str:
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, ""), err
-    assert "Traceback" not in err
+    assert "Traceback" not in err, err
     return err
 
 
@@ -99,7 +108,7 @@ def test_the_statement_under_way_is_the_last(
     os.kill(process.pid, number)
     err = ended(process)
     assert "ending after the statement that runs now" in err
-    assert "of this run, a1 stays done" in err
+    assert "of this run, these stay done: a1" in err
     assert "the next run continues" in err
     assert list(status(shop.on(scratch)).data["current"]) == ["a1"]
     if backend.transactional_ddl:
@@ -114,7 +123,7 @@ def test_the_statement_under_way_is_the_last(
 
     process = begun(shop, scratch, "downgrade", "a1", "--yes")
     os.kill(process.pid, number)
-    assert "c3 stays done" in ended(process)
+    assert "these stay done: c3" in ended(process)
     finished(shop, scratch, "downgrade", "a1", "--yes")
     assert "half" not in tables(scratch)
     assert settled(shop, scratch)[3:] == [("c3", "reverted"), ("b2", "reverted")]
@@ -128,9 +137,36 @@ def test_one_transaction_around_all_is_undone(
     process = begun(shop, scratch, "upgrade")
     os.kill(process.pid, signal.SIGTERM)
     err = ended(process)
-    assert "of this run, nothing stays done; undone: a1, b2" in err
+    assert "nothing of this run stays; undone: a1, b2" in err
     finished(shop, scratch, "upgrade")
     assert settled(shop, scratch) == [(each, "applied") for each in ("a1", "b2", "c3")]
+
+
+@pytest.mark.backends("sqlite", "postgresql")
+def test_the_statement_of_an_async_driver_is_let_finish(
+    project: MakeProject, scratch: ScratchDatabase, backend: Backend
+) -> None:
+    drivers = "postgresql = asyncpg, sqlite = aiosqlite"
+    shop = slow(project, backend, 2, env="asynchronous", drivers=drivers)
+    process = begun(shop, scratch, "upgrade")
+    os.kill(process.pid, signal.SIGTERM)
+    err = ended(process)
+    assert "of this run, these stay done: a1; undone: b2" in err
+    finished(shop, scratch, "upgrade")
+    assert sorted(query(scratch, "SELECT id FROM half")) == [(1,), (2,)]
+
+
+@pytest.mark.backends("sqlite", "postgresql")
+def test_after_the_last_statement_the_run_is_finished(
+    project: MakeProject, scratch: ScratchDatabase, backend: Backend
+) -> None:
+    sleep = SLEEPS[backend.name].format(2)
+    last = f'import pathlib\npathlib.Path("started").touch()\nop.execute("{sleep}")'
+    shop = project(versions={"a1.py": FIRST, "b2.py": revision("b2", last, down="a1")})
+    process = begun(shop, scratch, "upgrade")
+    os.kill(process.pid, signal.SIGTERM)
+    assert "of this run, these stay done: a1, b2\n" in ended(process)
+    assert settled(shop, scratch) == [("a1", "applied"), ("b2", "applied")]
 
 
 def test_a_second_signal_ends_at_once(

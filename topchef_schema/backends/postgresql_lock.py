@@ -82,8 +82,28 @@ def held(connection: Connection, key: str, timeout: float, run_id: str = "") -> 
             )
         mark = f"topchef-db {bits:016x}"
         _wait_for_orphans(connection, session, mark, deadline)
-        with _marked(connection, mark), at_return(connection, session.end):
+        with _marked(connection, mark), _ending_with(connection, session):
             yield session.alive
+
+
+@contextmanager
+def _ending_with(connection: Connection, session: _Session) -> Iterator[None]:
+    """End *session* with that of *connection*, also where a signal breaks that one off.
+
+    Later, the event loop of an async driver is closed.
+    """
+    from sqlalchemy import event
+
+    def broken_off(_: object, __: object, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, Exception):
+            session.end()
+
+    event.listen(connection.engine, "invalidate", broken_off)
+    try:
+        with at_return(connection, session.end):
+            yield
+    finally:
+        event.remove(connection.engine, "invalidate", broken_off)
 
 
 def _wait_for_orphans(

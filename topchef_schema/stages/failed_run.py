@@ -66,7 +66,9 @@ def interrupted(runs: Sequence[Run]) -> InterruptedRunError:
         (undone if run.transactional else begun).extend(run.done[run.kept :])
         if run.begun is not None:
             (begun if run.in_part else undone).append(run.begun)
-    message = f"interrupted; of this run, {_named(stays) or 'nothing'} stays done"
+    message = "interrupted; nothing of this run stays"
+    if stays:
+        message = f"interrupted; of this run, these stay done: {_named(stays)}"
     hint = "run the same command again: the next run continues"
     if undone:
         message += f"; undone: {_named(undone)}"
