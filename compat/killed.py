@@ -145,8 +145,8 @@ def storm(
                 wrong += 1
                 print(f"WRONG  {project.name} on {backend.name}: exit code {code}: {said[-2000:]}")
     print(
-        f"{project.name} on {backend.name}: {rounds} rounds, {kills} kills, {persons} needed a person, "
-        f"{wrong} ended otherwise than without a kill",
+        f"{project.name} on {backend.name}: {rounds} rounds, {kills} kills, {persons} needed a "
+        f"person, {wrong} ended otherwise than without a kill",
         flush=True,
     )
     return wrong
