@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
+    from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot
 
 SCRATCH_PREFIX = "topchef_scratch_"
@@ -32,6 +33,7 @@ class Failure(StrEnum):
     READ_ONLY = "the database is read-only for this user"
     LOCK_TIMEOUT = "a lock was not granted in time"
     DEADLOCK = "two sessions waited for each other"
+    CANCELLED = "the statement was cancelled"
     CONNECTION_LOST = "the connection was lost"
     ALREADY_EXISTS = "an object exists already"
     OTHER = "the statement failed"
@@ -187,6 +189,9 @@ class Backend(Protocol):
         `LockedError` naming the holder as far as it can be seen. The server or the kernel
         releases it when the holder dies. Leaves *connection* out of any transaction it was not in.
         """
+
+    def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
+        """Return what keeps the statements of revisions on *connection* within *limits*."""
 
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
         """Return the canonical schema, read from the server's own catalog.

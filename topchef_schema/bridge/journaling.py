@@ -58,6 +58,9 @@ class Keep(Protocol):
 class Rules(Protocol):
     """What is peculiar to one database."""
 
+    def clear_away(self, connection: Connection, sql: str) -> None:
+        """Remove what a statement left that did not take effect."""
+
     @property
     def one_writer(self) -> bool:
         """Whether a connection that has written keeps all others from writing."""
@@ -83,7 +86,8 @@ class ReplayMismatchError(Exception):
 class Journaling:
     """The journal of one step, as it is written and replayed. *done* is what was done before.
 
-    Without *keep* nothing is written, and no more than *rules* is done.
+    Without *keep* nothing is written, and no more than *rules* is done. While it is *busy*, what is
+    sent is not the revision's; once it is *finished*, neither.
     """
 
     keep: Keep | None
@@ -92,6 +96,8 @@ class Journaling:
     done: Sequence[JournalEntry] = ()
     refused: ReplayMismatchError | None = None
     left_out: int = 0
+    busy: bool = False
+    finished: bool = False
     _at: int = 0
     _looked: bool = False
     _written: bool = False
@@ -102,8 +108,6 @@ class Journaling:
     _current: Draft | None = None
     _skips: bool = False
     _wraps: bool = False
-    _busy: bool = False
-    _finished: bool = False
 
     def __post_init__(self) -> None:
         self._next = self.done[-1].position + 1 if self.done else 0
@@ -134,6 +138,11 @@ class Journaling:
             for name, hook in hooks.items():
                 event.remove(engine, name, hook)
 
+    @property
+    def undone(self) -> tuple[int, ...]:
+        """The positions of statements that were written down and that the server refused."""
+        return tuple(self._void)
+
     def finish(self, connection: Connection) -> None:
         """End the step, in the transaction that writes its version row.
 
@@ -148,22 +157,22 @@ class Journaling:
         self.left_out += len(missing)
         self._at = len(self.done)
         self._pending.clear()
-        self._finished = True
+        self.finished = True
         if self._written and self.keep is not None:
-            with self._on_our_own():
+            with self.on_our_own():
                 self.keep.clear(connection)
 
     @contextmanager
-    def _on_our_own(self) -> Iterator[None]:
+    def on_our_own(self) -> Iterator[None]:
         """Keep apart what we send meanwhile: it is no part of the revision."""
-        busy, self._busy, self.listener.deaf = self._busy, True, True
+        busy, self.busy, self.listener.deaf = self.busy, True, True
         try:
             yield
         finally:
-            self._busy = self.listener.deaf = busy
+            self.busy = self.listener.deaf = busy
 
     def _before(self, connection: Connection, cursor: Any, sql: str, *more: Any) -> None:
-        if self._busy or self._finished:
+        if self.busy or self.finished:
             return
         values, context, _ = more
         self._skips = self._wraps = False
@@ -192,7 +201,7 @@ class Journaling:
     def _commit(self, connection: Connection) -> None:
         if connection in self._pending:
             self._flush(connection)
-            with self._on_our_own():
+            with self.on_our_own():
                 connection.exec_driver_sql("COMMIT")
             self.listener.commits += 1
 
@@ -227,7 +236,7 @@ class Journaling:
         autocommit = connection._is_autocommit_isolation()
         alone = self.rules.commits_alone(sql) or (autocommit and self.rules.needs_autocommit(sql))
         before = None
-        with self._on_our_own():
+        with self.on_our_own():
             if alone and self.keep is not None:
                 before = self.rules.before(connection, sql)
             elif not alone and not autocommit:
@@ -247,7 +256,7 @@ class Journaling:
 
     def _execute(self, cursor: Any, sql: str, values: Any, context: Any) -> bool | None:
         """Stand in for the driver: do not send what was done; say so to SQLAlchemy."""
-        if self._busy or self._finished:
+        if self.busy or self.finished:
             return None
         if self._skips:
             if not hasattr(cursor, "lastrowid"):
@@ -257,7 +266,7 @@ class Journaling:
             return None
         # A transaction for this statement and its entry, where each would commit by itself.
         connection, draft = context.root_connection, self._current
-        with self._on_our_own():
+        with self.on_our_own():
             connection.exec_driver_sql("BEGIN")
             try:
                 if context.executemany:
@@ -276,12 +285,12 @@ class Journaling:
         return self._execute(cursor, sql, (), context)
 
     def _after(self, *_: Any) -> None:
-        if not self._busy:
+        if not self.busy:
             self._current = None
 
     def _failed(self, context: Any) -> None:
         """Forget a statement that the server refused: the revision may go on without it."""
-        if self._busy or self._current is None:
+        if self.busy or self._current is None:
             return
         current, self._current = self._current, None
         if current[3]:
@@ -292,7 +301,7 @@ class Journaling:
 
     def _flush(self, connection: Connection) -> None:
         """Write down what is about to be committed."""
-        if self._busy or self._finished:
+        if self.busy or self.finished:
             return
         drafts = self._pending.pop(connection, [])
         if drafts or self._void:
@@ -301,7 +310,7 @@ class Journaling:
     def _write(self, connection: Connection, drafts: Sequence[Draft]) -> None:
         if self.keep is None:
             return
-        with self._on_our_own():
+        with self.on_our_own():
             if self._void:
                 self.keep.remove(connection, self._void)
                 self._void = []
@@ -310,7 +319,7 @@ class Journaling:
                 self._written = True
 
     def _rolled_back(self, connection: Connection) -> None:
-        if not self._busy:
+        if not self.busy:
             self._pending.pop(connection, None)
 
     def _savepoint(self, connection: Connection, name: str) -> None:

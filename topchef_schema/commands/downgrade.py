@@ -25,13 +25,17 @@ def downgrade(
     *,
     dry_run: bool = False,
     lock_timeout: float = 300.0,
+    ddl_lock_timeout: float = 5.0,
+    statement_timeout: float | None = None,
+    retries: int = 5,
     history: bool = True,
 ) -> Report:
     """Take the database of *project* down to *revision*.
 
-    With *dry_run* nothing is touched: the report holds the steps and their SQL. *lock_timeout* is
-    in seconds. Raises what `upgrade` raises.
+    With *dry_run* nothing is touched: the report holds the steps and their SQL. The limits, and
+    what is raised, are those of `upgrade`.
     """
+    from topchef_schema.backends.timeouts import Limits
     from topchef_schema.commands.moving import move
 
     return move(
@@ -40,6 +44,7 @@ def downgrade(
         lambda heads: project.revisions.downgrade(revision, heads),
         dry_run=dry_run,
         lock_timeout=lock_timeout,
+        limits=Limits.given(ddl_lock_timeout, statement_timeout, retries),
         history=history,
     )
 

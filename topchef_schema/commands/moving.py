@@ -9,6 +9,7 @@ from topchef_schema.commands.several import labels, together
 from topchef_schema.model import Check, Direction, Outcome, Plan, Report, Table
 
 if TYPE_CHECKING:
+    from topchef_schema.backends.timeouts import Limits
     from topchef_schema.project import Project
     from topchef_schema.stages.run import Applied
 
@@ -20,6 +21,7 @@ def move(
     *,
     dry_run: bool,
     lock_timeout: float,
+    limits: Limits,
     history: bool,
 ) -> Report:
     """Take the steps that *plan* finds from where the database is, and report them."""
@@ -27,7 +29,8 @@ def move(
         return _shown(command, project, plan)
     from topchef_schema.stages.apply import migrate
 
-    return _done(command, migrate(project, plan, lock_timeout=lock_timeout, history=history))
+    applied = migrate(project, plan, lock_timeout=lock_timeout, limits=limits, history=history)
+    return _done(command, applied)
 
 
 def _done(command: str, applied: Sequence[Applied]) -> Report:

@@ -23,14 +23,20 @@ def upgrade(
     *,
     dry_run: bool = False,
     lock_timeout: float = 300.0,
+    ddl_lock_timeout: float = 5.0,
+    statement_timeout: float | None = None,
+    retries: int = 5,
     history: bool = True,
 ) -> Report:
     """Bring the database of *project* up to *revision*.
 
-    With *dry_run* nothing is touched: the report holds the steps and their SQL. *lock_timeout* is
-    in seconds. Raises `MigrationError`, `PartialError`, `LockedError`, `HistoryError`,
-    `UnreachableError`, `UsageError`.
+    With *dry_run* nothing is touched: the report holds the steps and their SQL. *lock_timeout*
+    bounds the wait for another migrator, *ddl_lock_timeout* that of DDL for a lock (0: no bound),
+    *statement_timeout* each statement of a revision, all in seconds; after a lock timeout or a
+    deadlock, what can be repeated is, *retries* times. Raises `MigrationError`, `PartialError`,
+    `LockedError`, `HistoryError`, `UnreachableError`, `UsageError`.
     """
+    from topchef_schema.backends.timeouts import Limits
     from topchef_schema.commands.moving import move
 
     return move(
@@ -39,6 +45,7 @@ def upgrade(
         lambda heads: project.revisions.upgrade(revision, heads),
         dry_run=dry_run,
         lock_timeout=lock_timeout,
+        limits=Limits.given(ddl_lock_timeout, statement_timeout, retries),
         history=history,
     )
 

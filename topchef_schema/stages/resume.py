@@ -11,6 +11,7 @@ from topchef_schema.errors import InDoubtError
 from topchef_schema.model import Direction, JournalEntry, Plan, in_flight
 
 if TYPE_CHECKING:
+    from topchef_schema.bridge.journaling import Journaling
     from topchef_schema.bridge.session import Session
     from topchef_schema.stages.entry import Target
 
@@ -76,6 +77,22 @@ def done(
     target.backend.commit_rules.clear_away(session.connection, open_.sql)
     session.commit()
     return tuple(left[:-1])
+
+
+def without_refused(
+    left: Sequence[JournalEntry], journaling: Journaling, session: Session
+) -> tuple[JournalEntry, ...]:
+    """Return the statements of *left* that were done, and clear away what was refused.
+
+    In the process that sent them nothing is in doubt.
+    """
+    refused = [each for each in left if each.position in journaling.undone]
+    for each in refused:
+        journaling.rules.clear_away(session.connection, each.sql)
+    if refused and journaling.keep is not None:
+        journaling.keep.remove(session.connection, journaling.undone)
+    session.commit()
+    return tuple(each for each in left if each not in refused)
 
 
 def took_effect(entry: JournalEntry, session: Session, target: Target) -> bool | None:

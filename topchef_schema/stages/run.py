@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
+from topchef_schema.backends.timeouts import Limits
 from topchef_schema.model import (
     Check,
     Direction,
@@ -21,14 +22,17 @@ from topchef_schema.model import (
     Step,
 )
 from topchef_schema.project import Project
-from topchef_schema.stages import journal, observe, resume
+from topchef_schema.stages import journal, observe, resume, retrying
 from topchef_schema.stages.entry import Target
 from topchef_schema.stages.journal import Journal
 from topchef_schema.stages.ledger import Ledger
+from topchef_schema.stages.retrying import Retries
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from topchef_schema.backends.base import Backend
+    from topchef_schema.backends.timeouts import Timeouts
     from topchef_schema.bridge.journaling import Journaling
     from topchef_schema.bridge.session import Session, StepFailed
     from topchef_schema.stages.observe import Observed
@@ -67,12 +71,15 @@ class Run:
     plan: Callable[[tuple[str, ...]], Plan]
     history: bool
     repair: Repair | None = None
+    limits: Limits = field(default_factory=Limits)
     done: list[Step] = field(default_factory=list)
     kept: int = 0
     checks: list[Check] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
     done_before: tuple[JournalEntry, ...] = ()
     failed: StepFailed | None = None
+    backend: Backend | None = None
+    bounds: Timeouts | None = None
     whole_run: bool = False
     external: bool = False
     transactional: bool = True
@@ -88,11 +95,16 @@ class Run:
         self.external = session.external
         self.transactional = target.backend.transactional_ddl and not session.autocommit
         steps = self._continued(session, target, steps)
+        self.backend = target.backend
+        self.bounds = target.backend.timeouts(session.connection, self.limits)
         ledger = self.ledger(session, target) if steps.steps else None
-        for position, step in enumerate(steps, 1):
-            log.info("%s/%s %s", position, len(steps), step)
-            self._take(step, session, target, ledger)
-            self.done_before = ()
+        try:
+            for position, step in enumerate(steps, 1):
+                log.info("%s/%s %s", position, len(steps), step)
+                self._take(step, session, ledger)
+                self.done_before = ()
+        finally:
+            self.bounds.restore()
         return Applied(
             target.label,
             target.backend.name,
@@ -126,32 +138,15 @@ class Run:
         self.done_before = resume.done(left, session, target, in_doubt=in_doubt)
         return steps
 
-    def _journaling(
-        self, step: Step, session: Session, target: Target, ledger: Ledger | None
-    ) -> Journaling:
-        from topchef_schema.bridge.journaling import Journaling
-
-        keep = None
-        if ledger is not None:
-            made = not target.backend.transactional_ddl
-            keep = Journal(ledger.schema, ledger.run_id, step.revision.id, step.direction, made)
-        rules = target.backend.commit_rules
-        assert rules is not None
-        return Journaling(keep, rules, session.listener, self.done_before)
-
-    def _take(self, step: Step, session: Session, target: Target, ledger: Ledger | None) -> None:
+    def _take(self, step: Step, session: Session, ledger: Ledger | None) -> None:
         from topchef_schema.bridge.session import StepFailed
 
         started = time.perf_counter()
-        journaling = self._journaling(step, session, target, ledger)
+        retries = Retries(self.limits)
         try:
-            record = self._record(step, ledger)
-            self.statements += session.step(step, record=record, journaling=journaling)
+            while not self._taken(step, session, ledger, retries):
+                pass
         except StepFailed as failed:
-            if journaling.refused is not None:
-                raise resume.explained(
-                    str(journaling.refused), step.revision.id, str(failed.location)
-                ) from None
             self.failed = failed
             if failed.own_commits:
                 self.kept = len(self.done)
@@ -171,6 +166,65 @@ class Run:
                 seconds=time.perf_counter() - started,
             )
         )
+
+    def _taken(self, step: Step, session: Session, ledger: Ledger | None, retries: Retries) -> bool:
+        """Take *step*; false where somebody held a lock, and it is to be tried again."""
+        from topchef_schema.bridge.bounding import Bounding
+        from topchef_schema.bridge.session import StepFailed
+
+        assert self.bounds is not None
+        journaling = self._journaling(step, session, ledger)
+        bounding = Bounding(self.bounds, journaling, session.autocommit)
+        self.bounds.begin()
+        try:
+            record = self._record(step, ledger)
+            self.statements += session.step(
+                step, record=record, journaling=journaling, bounding=bounding
+            )
+        except StepFailed as failed:
+            if journaling.refused is not None and retries.failed is not None:
+                # It is not the same twice: what stopped it first is what to tell of.
+                raise retries.failed from None
+            if journaling.refused is not None:
+                raise resume.explained(
+                    str(journaling.refused), step.revision.id, str(failed.location)
+                ) from None
+            if not self._again(failed, session, journaling, retries):
+                raise
+            return False
+        return True
+
+    def _journaling(self, step: Step, session: Session, ledger: Ledger | None) -> Journaling:
+        from topchef_schema.bridge.journaling import Journaling
+
+        assert self.backend is not None
+        keep = None
+        if ledger is not None:
+            made = not self.backend.transactional_ddl
+            keep = Journal(ledger.schema, ledger.run_id, step.revision.id, step.direction, made)
+        rules = self.backend.commit_rules
+        assert rules is not None
+        return Journaling(keep, rules, session.listener, self.done_before)
+
+    def _again(
+        self, failed: StepFailed, session: Session, journaling: Journaling, retries: Retries
+    ) -> bool:
+        """Wait for whoever held a lock, where the step can be repeated."""
+        assert self.backend is not None
+        assert self.bounds is not None
+        failure = retrying.waited(self.backend, failed.cause)
+        undone = self.transactional and not failed.own_commits
+        known = undone or journaling.keep is not None or not failed.sent
+        if failure is None or self.whole_run or not known:
+            return False
+        session.settle()
+        if not retries.again(str(failed.step), failure, self.bounds.blockers):
+            return False
+        retries.failed = failed
+        if not undone and isinstance(journaling.keep, Journal):
+            left = journal.read(session.connection, journaling.keep.schema)
+            self.done_before = resume.without_refused(left, journaling, session)
+        return True
 
     def _record(self, step: Step, ledger: Ledger | None) -> Callable[[Connection, float], None]:
         """Return what writes down that *step* was taken."""
@@ -224,3 +278,11 @@ class Run:
     def torn(self) -> bool:
         """Whether steps were done in a transaction of env.py that cannot be undone as a whole."""
         return self.whole_run and not self.transactional and len(self.done) > self.kept
+
+    @property
+    def undone(self) -> bool:
+        """Whether nothing that was begun stays, so that the whole run can be repeated."""
+        if self.failed is None:
+            return not self.done
+        rolled_back = self.whole_run and self.transactional
+        return rolled_back and not self.kept and not self.failed.own_commits
