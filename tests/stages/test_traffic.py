@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ ALTER = revision("b2", COLUMN, down="a1")
 HALF = revision("b2", f'op.create_table("half", sa.Column("id", sa.Integer))\n{COLUMN}', down="a1")
 
 ENVIRONMENTS = ["usual", "step_by_step", "outer_transaction", "autocommit"]
+CASES = [(env, second) for env in ENVIRONMENTS for second in (ALTER, HALF)]
 SHORT: dict[str, Any] = {"ddl_lock_timeout": 1}
 
 
@@ -79,16 +80,15 @@ def columns(scratch: ScratchDatabase) -> int:
         return len(sa.inspect(connection).get_columns("dish"))
 
 
-@pytest.mark.parametrize("second", [ALTER, HALF], ids=["at once", "half"])
-@pytest.mark.parametrize("env", ENVIRONMENTS)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
 def test_it_tries_again_until_the_other_is_done(
     project: MakeProject,
     scratch: ScratchDatabase,
     backend: Backend,
     caplog: pytest.LogCaptureFixture,
-    env: str,
-    second: str,
+    case: tuple[str, str],
 ) -> None:
+    env, second = case
     shop = shop_with(project, scratch, second, env)
     with blocker(backend, scratch, seconds=2.5):
         report = upgrade(shop.on(scratch), **SHORT)
@@ -291,7 +291,9 @@ def test_what_env_py_sets_wins(project: MakeProject, scratch: ScratchDatabase) -
 
 BOTH = revision(
     "b2",
+    "import time\n"
     'op.execute("UPDATE dish SET price = 11 WHERE id = 1")\n'
+    "time.sleep(2)\n"
     'op.execute("UPDATE dish SET price = 21 WHERE id = 2")',
     down="a1",
 )
@@ -303,27 +305,21 @@ def test_a_deadlock_is_tried_again(
     project: MakeProject,
     scratch: ScratchDatabase,
     server: Server,
-    backend: Backend,
     caplog: pytest.LogCaptureFixture,
     env: str,
 ) -> None:
     shop = shop_with(project, scratch, BOTH, env)
-    url = as_administrator(server, scratch.url)
-    done: list[Callable[[], None]] = []
-    with connected(url) as other:
-        other.exec_driver_sql("UPDATE dish SET price = 22 WHERE id = 2")
-        if backend.name == "postgresql":
-            other.exec_driver_sql("SET deadlock_timeout = '20s'")  # so that the run is the victim
+    done: list[object] = []
+    thread = threading.Thread(target=lambda: done.append(upgrade(shop.on(scratch))))
+    with connected(as_administrator(server, scratch.url)) as other:
+        if other.dialect.name == "postgresql":
+            # Whoever looks first is the victim.
+            other.exec_driver_sql("SET deadlock_timeout = '30s'")
         else:
-            for _ in range(5):  # who has changed fewer rows is the victim
-                other.exec_driver_sql("INSERT INTO dish SELECT id + 100, 0 FROM dish WHERE id = 2")
-                other.exec_driver_sql("UPDATE dish SET id = id + 1000 WHERE id = 102")
-
-        def run() -> None:
-            upgrade(shop.on(scratch))
-            done.append(run)
-
-        thread = threading.Thread(target=run)
+            # Whoever has changed less is the victim.
+            values = ", ".join(f"({number}, 0)" for number in range(100, 200))
+            other.exec_driver_sql(f"INSERT INTO dish (id, price) VALUES {values}")
+        other.exec_driver_sql("UPDATE dish SET price = 22 WHERE id = 2")
         thread.start()
         time.sleep(1.5)
         other.exec_driver_sql("UPDATE dish SET price = 12 WHERE id = 1")

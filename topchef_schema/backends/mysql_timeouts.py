@@ -180,7 +180,7 @@ class MySQLTimeouts:
         database = next((row["db"] for row in shown.values() if row["Id"] == mine), None)
         others = [row for row in shown.values() if row["Id"] not in (mine, asking)]
         near = [row for row in others if row["db"] == database]
-        return tuple(f"perhaps {_described(row, row['Id'])}" for row in near)[:MANY]
+        return tuple(f"{_described(row, row['Id'])}, perhaps" for row in near)[:MANY]
 
     def restore(self) -> None:
         """Set what was there."""

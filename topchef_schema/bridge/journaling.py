@@ -259,8 +259,8 @@ class Journaling:
         if self.busy or self.finished:
             return None
         if self._skips:
-            if not hasattr(cursor, "lastrowid"):
-                cursor.lastrowid = None
+            with suppress(AttributeError):  # of a driver that knows none, and lets none be set
+                cursor.lastrowid = getattr(cursor, "lastrowid", None)
             return True
         if not self._wraps or self._current is None:
             return None

@@ -113,10 +113,10 @@ def _explained(project: Project, runs: Sequence[Run], *, several: bool) -> Migra
 def _again(
     entry: Entry, runs: Sequence[Run], cause: BaseException | None, retries: Retries
 ) -> bool:
-    """Wait for whoever held a lock, where nothing of the whole run stays, and say so."""
+    """Wait for whoever held a lock, where the whole run can be repeated."""
     backend = entry.target.backend if entry.target else None
     failure = retrying.waited(backend, cause) if backend else None
-    if failure is None or not all(run.undone for run in runs):
+    if failure is None or not all(run.repeatable for run in runs):
         return False
     blockers = runs[-1].bounds.blockers if runs and runs[-1].bounds else ()
     return retries.again("the run", failure, blockers)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from topchef_schema.errors import InDoubtError
 from topchef_schema.model import Direction, JournalEntry, Plan, in_flight
+from topchef_schema.stages import journal
 
 if TYPE_CHECKING:
     from topchef_schema.bridge.journaling import Journaling
@@ -75,22 +76,23 @@ def done(
         return tuple(left)
     assert target.backend.commit_rules is not None
     target.backend.commit_rules.clear_away(session.connection, open_.sql)
+    journal.remove(session.connection, target.version_table_schema, open_)
     session.commit()
     return tuple(left[:-1])
 
 
 def without_refused(
-    left: Sequence[JournalEntry], journaling: Journaling, session: Session
+    schema: str | None, journaling: Journaling, session: Session
 ) -> tuple[JournalEntry, ...]:
-    """Return the statements of *left* that were done, and clear away what was refused.
+    """Return the statements that were done of a step that failed, and clear away the others.
 
     In the process that sent them nothing is in doubt.
     """
+    left = journal.read(session.connection, schema)
     refused = [each for each in left if each.position in journaling.undone]
     for each in refused:
         journaling.rules.clear_away(session.connection, each.sql)
-    if refused and journaling.keep is not None:
-        journaling.keep.remove(session.connection, journaling.undone)
+        journal.remove(session.connection, schema, each)
     session.commit()
     return tuple(each for each in left if each not in refused)
 

@@ -15,6 +15,7 @@ from topchef_schema.backends.timeouts import Limits
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend
     from topchef_schema.bridge.session import StepFailed
+    from topchef_schema.model import Statement
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +25,12 @@ FIRST, LONGEST = 0.5, 10.0
 
 @dataclass
 class Retries:
-    """How often one unit was repeated, and how often it may be."""
+    """How often one unit was repeated, and how often it may be. *sent* is what took effect."""
 
     limits: Limits
     made: int = 0
     failed: StepFailed | None = None
+    sent: tuple[Statement, ...] = ()
 
     def again(self, what: str, failure: Failure, blockers: Sequence[str]) -> bool:
         """Wait, and say that *what* is to be tried once more; false when that was enough."""

@@ -178,9 +178,7 @@ class Run:
         self.bounds.begin()
         try:
             record = self._record(step, ledger)
-            self.statements += session.step(
-                step, record=record, journaling=journaling, bounding=bounding
-            )
+            sent = session.step(step, record=record, journaling=journaling, bounding=bounding)
         except StepFailed as failed:
             if journaling.refused is not None and retries.failed is not None:
                 # It is not the same twice: what stopped it first is what to tell of.
@@ -189,9 +187,11 @@ class Run:
                 raise resume.explained(
                     str(journaling.refused), step.revision.id, str(failed.location)
                 ) from None
+            failed.sent = (*retries.sent, *failed.sent)
             if not self._again(failed, session, journaling, retries):
                 raise
             return False
+        self.statements += (*retries.sent, *sent)
         return True
 
     def _journaling(self, step: Step, session: Session, ledger: Ledger | None) -> Journaling:
@@ -212,19 +212,22 @@ class Run:
         """Wait for whoever held a lock, where the step can be repeated."""
         assert self.backend is not None
         assert self.bounds is not None
-        failure = retrying.waited(self.backend, failed.cause)
         undone = self.transactional and not failed.own_commits
+        if not self.whole_run and not undone and isinstance(journaling.keep, Journal):
+            session.settle()
+            done = resume.without_refused(journaling.keep.schema, journaling, session)
+            retries.sent = tuple(
+                each for each in failed.sent if any(entry.sql == each.sql for entry in done)
+            )
+        else:
+            done = self.done_before
+        failure = retrying.waited(self.backend, failed.cause)
         known = undone or journaling.keep is not None or not failed.sent
         if failure is None or self.whole_run or not known:
             return False
         session.settle()
-        if not retries.again(str(failed.step), failure, self.bounds.blockers):
-            return False
-        retries.failed = failed
-        if not undone and isinstance(journaling.keep, Journal):
-            left = journal.read(session.connection, journaling.keep.schema)
-            self.done_before = resume.without_refused(left, journaling, session)
-        return True
+        self.done_before, retries.failed = done, failed
+        return retries.again(str(failed.step), failure, self.bounds.blockers)
 
     def _record(self, step: Step, ledger: Ledger | None) -> Callable[[Connection, float], None]:
         """Return what writes down that *step* was taken."""
@@ -264,7 +267,16 @@ class Run:
         return ledger
 
     def _write_failure(self, session: Session, ledger: Ledger, failed: StepFailed) -> None:
+        from sqlalchemy.exc import DBAPIError
+
         session.settle()
+        try:
+            self._write_failed(session, ledger, failed)
+        except DBAPIError as error:
+            log.warning("the history does not tell of this failure: %s", first_line(error))
+            session.settle()
+
+    def _write_failed(self, session: Session, ledger: Ledger, failed: StepFailed) -> None:
         ledger.write(
             session.connection,
             failed.step.revision,
@@ -280,9 +292,10 @@ class Run:
         return self.whole_run and not self.transactional and len(self.done) > self.kept
 
     @property
-    def undone(self) -> bool:
-        """Whether nothing that was begun stays, so that the whole run can be repeated."""
+    def repeatable(self) -> bool:
+        """Whether the whole run can be repeated: nothing of it stays, or the journal knows what."""
         if self.failed is None:
             return not self.done
-        rolled_back = self.whole_run and self.transactional
-        return rolled_back and not self.kept and not self.failed.own_commits
+        if self.transactional:
+            return self.whole_run and not self.kept and not self.failed.own_commits
+        return self.whole_run and not self.done and (self.history or not self.failed.sent)
