@@ -226,6 +226,45 @@ def test_an_index_is_built_concurrently_however_long_that_takes(
     assert "trying again" not in caplog.text
 
 
+@pytest.mark.backends("postgresql")
+@pytest.mark.parametrize("env", ["usual", "step_by_step"])
+def test_the_rest_of_a_run_is_tried_again(
+    project: MakeProject, scratch: ScratchDatabase, backend: Backend, env: str
+) -> None:
+    """What stays done is not done again, and +2 still means the same two revisions."""
+    shop = shop_with(project, scratch, CONCURRENTLY, env)
+    shop.write("alembic/versions/c3.py", ALTER.replace('"b2"', '"c3"').replace("'a1'", "'b2'"))
+    shop.write("alembic/versions/d4.py", revision("d4", "pass", down="c3"))
+    with blocker(backend, scratch, seconds=2.5):
+        report = upgrade(shop.on(scratch), "+2", **SHORT)
+    assert [each.revision for each in report.checks] == ["b2", "c3"]
+    assert [each.sql.split()[0] for each in report.statements] == ["CREATE", "ALTER"]
+    assert list(report.data["before"]) == ["a1"]
+    assert list(report.data["current"]) == ["c3"]
+
+
+@pytest.mark.backends("postgresql")
+@pytest.mark.parametrize("env", ["usual", "step_by_step"])
+def test_an_index_that_could_not_be_built_is_dropped_before_the_next_try(
+    project: MakeProject, scratch: ScratchDatabase, backend: Backend, env: str
+) -> None:
+    shop = shop_with(project, scratch, CONCURRENTLY, env)
+    writer = "UPDATE dish SET price = 12 WHERE id = 1"
+    with (
+        blocker(backend, scratch, writer),
+        pytest.raises(MigrationError, match="took longer than"),
+    ):
+        upgrade(shop.on(scratch), statement_timeout=1)
+    invalid = (
+        "SELECT relname FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE NOT indisvalid"
+    )
+    assert query(scratch, invalid) == [("by_price",)]
+    with blocker(backend, scratch, seconds=2.5):
+        report = upgrade(shop.on(scratch), **SHORT)
+    assert [each.revision for each in report.checks] == ["b2"]
+    assert query(scratch, invalid) == []
+
+
 SLEEP = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) "
     "SELECT count(*) FROM n",

@@ -304,7 +304,8 @@ class Journaling:
         if self.busy or self.finished:
             return
         drafts = self._pending.pop(connection, [])
-        if drafts or self._void:
+        if drafts:
+            # With them goes the entry of what was refused: the revision went on without it.
             self._write(connection, drafts)
 
     def _write(self, connection: Connection, drafts: Sequence[Draft]) -> None:

@@ -59,14 +59,18 @@ def migrate(
         look_first(project)
     baseline.lay_where_empty(project, lock_timeout)
     runs: list[Run] = []
+    earlier: Run | None = None
 
     def body(session: Session, target: Target) -> Applied:
         runs.append(Run(project, plan, history, repair, limits))
+        if earlier is not None and len(runs) == 1:
+            runs[0].follow(earlier)
         return runs[-1].body(session, target)
 
     retries = Retries(limits)
     applied = None
     while applied is None:
+        earlier = runs[0] if runs and runs[0].failed else None
         runs.clear()
         entry = Entry(project, lock_timeout=lock_timeout, announce=not retries.made)
         applied = _attempt(entry, body, runs, retries, several=len(seen) > 1)
@@ -116,7 +120,7 @@ def _again(
     """Wait for whoever held a lock, where the whole run can be repeated."""
     backend = entry.target.backend if entry.target else None
     failure = retrying.waited(backend, cause) if backend else None
-    if failure is None or not all(run.repeatable for run in runs):
+    if failure is None or not all(run.repeatable(alone=len(runs) == 1) for run in runs):
         return False
     blockers = runs[-1].bounds.blockers if runs and runs[-1].bounds else ()
     return retries.again("the run", failure, blockers)

@@ -64,7 +64,8 @@ def waited(backend: Backend, error: BaseException | None) -> Failure | None:
 def _one_of(backend: Backend, error: BaseException | None, *wanted: Failure) -> Failure | None:
     from sqlalchemy.exc import DBAPIError
 
-    if not isinstance(error, DBAPIError):
+    drivers_own = any(each.__name__ == "OperationalError" for each in type(error).mro())
+    if error is None or not (drivers_own or isinstance(error, DBAPIError)):
         return None
     failure = backend.failure(error)
     return failure if failure in wanted else None

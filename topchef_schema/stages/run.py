@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import first_line
+from topchef_schema.backends.base import Failure, first_line
 from topchef_schema.backends.timeouts import Limits
 from topchef_schema.model import (
     Check,
@@ -77,6 +77,8 @@ class Run:
     checks: list[Check] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
     done_before: tuple[JournalEntry, ...] = ()
+    before: tuple[str, ...] | None = None
+    planned: Plan | None = None
     failed: StepFailed | None = None
     backend: Backend | None = None
     bounds: Timeouts | None = None
@@ -89,20 +91,15 @@ class Run:
         packaged = self.project.packaged
         seen = observe.within(session, target, history=packaged, schema=packaged)
         observe.refuse_foreign(self.project, seen)
-        before = seen.heads
-        steps = self.plan(before) if self.repair is None else self._interrupted(seen)
+        steps = self._planned(seen)
+        before = seen.heads if self.before is None else self.before
         self.whole_run = session.whole_run
         self.external = session.external
         self.transactional = target.backend.transactional_ddl and not session.autocommit
-        steps = self._continued(session, target, steps)
         self.backend = target.backend
         self.bounds = target.backend.timeouts(session.connection, self.limits)
-        ledger = self.ledger(session, target) if steps.steps else None
         try:
-            for position, step in enumerate(steps, 1):
-                log.info("%s/%s %s", position, len(steps), step)
-                self._take(step, session, ledger)
-                self.done_before = ()
+            self._take_all(session, target, steps)
         finally:
             self.bounds.restore()
         return Applied(
@@ -113,6 +110,31 @@ class Run:
             tuple(self.checks),
             tuple(self.statements),
         )
+
+    def follow(self, earlier: Run) -> None:
+        """Go on where *earlier* failed: with its steps, but for those that stay done."""
+        self.done, self.kept = earlier.done[: earlier.kept], earlier.kept
+        self.before, self.planned = earlier.before, earlier.planned
+        self.checks = earlier.checks[: earlier.kept]
+        stay = {step.revision.id for step in self.done}
+        self.statements = [each for each in earlier.statements if each.revision in stay]
+
+    def _planned(self, seen: Observed) -> Plan:
+        if self.repair is not None:
+            return self._interrupted(seen)
+        if self.planned is None:
+            # Once: +1 is another revision after the first of several steps.
+            self.before, self.planned = seen.heads, self.plan(seen.heads)
+        rest = tuple(each for each in self.planned if each not in self.done)
+        return Plan(rest, seen.heads)
+
+    def _take_all(self, session: Session, target: Target, steps: Plan) -> None:
+        steps = self._continued(session, target, steps)
+        ledger = self.ledger(session, target) if steps.steps else None
+        for position, step in enumerate(steps, 1):
+            log.info("%s/%s %s", position, len(steps), step)
+            self._take(step, session, ledger)
+            self.done_before = ()
 
     def _interrupted(self, seen: Observed) -> Plan:
         if not seen.interrupted:
@@ -134,8 +156,9 @@ class Run:
             session.commit()
             return steps
         steps = resume.continued(left, steps, target)
+        assert self.bounds is not None
         in_doubt = self.repair.in_flight_done if self.repair else None
-        self.done_before = resume.done(left, session, target, in_doubt=in_doubt)
+        self.done_before = resume.done(left, session, target, self.bounds, in_doubt=in_doubt)
         return steps
 
     def _take(self, step: Step, session: Session, ledger: Ledger | None) -> None:
@@ -212,22 +235,43 @@ class Run:
         """Wait for whoever held a lock, where the step can be repeated."""
         assert self.backend is not None
         assert self.bounds is not None
-        undone = self.transactional and not failed.own_commits
-        if not self.whole_run and not undone and isinstance(journaling.keep, Journal):
-            session.settle()
-            done = resume.without_refused(journaling.keep.schema, journaling, session)
-            retries.sent = tuple(
-                each for each in failed.sent if any(entry.sql == each.sql for entry in done)
-            )
-        else:
-            done = self.done_before
         failure = retrying.waited(self.backend, failed.cause)
-        known = undone or journaling.keep is not None or not failed.sent
-        if failure is None or self.whole_run or not known:
+        undone = self.transactional and not failed.own_commits
+        if self.whole_run or not (undone or journaling.keep is not None or not failed.sent):
             return False
         session.settle()
-        self.done_before, retries.failed = done, failed
-        return retries.again(str(failed.step), failure, self.bounds.blockers)
+        if not undone and journaling.keep is not None:
+            done = self._cleared_away(session, journaling, retries, failure)
+            if done is None:
+                return False
+            sent = {entry.sql for entry in done}
+            retries.sent = tuple(each for each in failed.sent if each.sql in sent)
+            self.done_before = done
+        retries.failed = failed
+        blockers = self.bounds.blockers
+        return failure is not None and retries.again(str(failed.step), failure, blockers)
+
+    def _cleared_away(
+        self, session: Session, journaling: Journaling, retries: Retries, failure: Failure | None
+    ) -> tuple[JournalEntry, ...] | None:
+        """Return what was done of a step that failed; None where its rest cannot be removed now."""
+        from sqlalchemy.exc import DBAPIError
+
+        assert self.backend is not None
+        assert self.bounds is not None
+        assert isinstance(journaling.keep, Journal)
+        while True:
+            try:
+                return resume.without_refused(
+                    journaling.keep.schema, journaling, session, self.bounds
+                )
+            except DBAPIError as error:
+                session.settle()
+                self.bounds.transaction_ended()
+                again = failure and retrying.waited(self.backend, error)
+                if not again or not retries.again("clearing away", again, ()):
+                    log.warning("what a statement has left stays for now: %s", first_line(error))
+                    return None
 
     def _record(self, step: Step, ledger: Ledger | None) -> Callable[[Connection, float], None]:
         """Return what writes down that *step* was taken."""
@@ -291,11 +335,16 @@ class Run:
         """Whether steps were done in a transaction of env.py that cannot be undone as a whole."""
         return self.whole_run and not self.transactional and len(self.done) > self.kept
 
-    @property
-    def repeatable(self) -> bool:
-        """Whether the whole run can be repeated: nothing of it stays, or the journal knows what."""
+    def repeatable(self, *, alone: bool) -> bool:
+        """Whether the rest of the run can be tried again: what stays of it is known.
+
+        Where it is not *alone*, only if nothing stays.
+        """
         if self.failed is None:
             return not self.done
-        if self.transactional:
-            return self.whole_run and not self.kept and not self.failed.own_commits
-        return self.whole_run and not self.done and (self.history or not self.failed.sent)
+        if not self.whole_run:
+            return False
+        if not self.transactional:
+            return not self.done and (self.history or not self.failed.sent)
+        commits = bool(self.failed.own_commits)
+        return (alone or not (self.kept or commits)) and (self.history or not commits)
