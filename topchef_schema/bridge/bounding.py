@@ -1,4 +1,4 @@
-"""Keeps the statements of a step within the limits of a run, each just before it is sent."""
+"""Keeps the statements of revisions within the limits of a run, each just before it is sent."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ class Bounds(Protocol):
 
     connection: Connection
 
+    def begin(self) -> None:
+        """Begin with a revision."""
+
     def before(self, sql: str, *, autocommit: bool, lock: bool) -> None:
         """Set, or lift, what *sql* needs."""
 
@@ -36,19 +39,20 @@ class Bounds(Protocol):
 
 @dataclass
 class Bounding:
-    """The limits of one step. *journaling* knows which statements are not the revision's.
+    """The limits of one run.
 
     *autocommit* says that env.py's connection commits every statement, not only a block of the
-    revision's: there, too, a wait for a lock is bounded.
+    revision's: there, too, a wait for a lock is bounded. *journaling* is that of the step which is
+    being taken: it knows which statements are not the revision's.
     """
 
     bounds: Bounds
-    journaling: Journaling
     autocommit: bool
+    journaling: Journaling | None = None
 
     @contextmanager
     def attached(self, engine: Engine) -> Iterator[None]:
-        """Follow what is sent through *engine* meanwhile; to be attached before the journal."""
+        """Follow what is sent through *engine* meanwhile; to be attached before a journal is."""
         from sqlalchemy import event
 
         hooks: dict[str, Callable[..., Any]] = {
@@ -67,27 +71,41 @@ class Bounding:
             for name, hook in hooks.items():
                 event.remove(engine, name, hook)
 
-    def _of_the_revision(self, connection: Connection) -> bool:
-        ours = self.journaling.busy or self.journaling.finished
-        return connection is self.bounds.connection and not ours
+    @contextmanager
+    def of_step(self, journaling: Journaling) -> Iterator[None]:
+        """Take what is sent meanwhile as the revision's, but for what *journaling* tells apart."""
+        self.bounds.begin()
+        self.journaling = journaling
+        try:
+            yield
+        finally:
+            self.journaling = None
+
+    def _following(self, connection: Connection) -> Journaling | None:
+        """Return the journal of the step that sends something now; None where that is ourselves."""
+        journaling = self.journaling
+        if journaling is None or connection is not self.bounds.connection:
+            return None
+        return None if journaling._busy or journaling._finished else journaling
 
     def _before(self, connection: Connection, cursor: Any, sql: str, *_: Any) -> None:
-        if self._of_the_revision(connection):
+        journaling = self._following(connection)
+        if journaling is not None:
             autocommit = connection._is_autocommit_isolation()
-            alone = self.journaling.rules.needs_autocommit(sql)
+            alone = autocommit and journaling.rules.needs_autocommit(sql)
             lock = not autocommit or (self.autocommit and not alone)
-            with self.journaling.on_our_own():
+            with journaling._on_our_own():
                 self.bounds.before(sql, autocommit=autocommit, lock=lock)
 
     def _after(self, connection: Connection, *_: Any) -> None:
-        if self._of_the_revision(connection):
-            with self.journaling.on_our_own():
+        journaling = self._following(connection)
+        if journaling is not None:
+            with journaling._on_our_own():
                 self.bounds.after()
 
     def _failed(self, context: Any) -> None:
-        connection = context.connection
-        if connection is not None and connection is self.bounds.connection:
-            with self.journaling.on_our_own():
+        if self.journaling is not None and context.connection is self.bounds.connection:
+            with self.journaling._on_our_own():
                 self.bounds.after()
                 self.bounds.failed(context.original_exception, context.statement or "")
 

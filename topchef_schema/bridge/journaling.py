@@ -86,8 +86,7 @@ class ReplayMismatchError(Exception):
 class Journaling:
     """The journal of one step, as it is written and replayed. *done* is what was done before.
 
-    Without *keep* nothing is written, and no more than *rules* is done. While it is *busy*, what is
-    sent is not the revision's; once it is *finished*, neither.
+    Without *keep* nothing is written, and no more than *rules* is done.
     """
 
     keep: Keep | None
@@ -96,8 +95,6 @@ class Journaling:
     done: Sequence[JournalEntry] = ()
     refused: ReplayMismatchError | None = None
     left_out: int = 0
-    busy: bool = False
-    finished: bool = False
     _at: int = 0
     _looked: bool = False
     _written: bool = False
@@ -108,6 +105,8 @@ class Journaling:
     _current: Draft | None = None
     _skips: bool = False
     _wraps: bool = False
+    _busy: bool = False
+    _finished: bool = False
 
     def __post_init__(self) -> None:
         self._next = self.done[-1].position + 1 if self.done else 0
@@ -157,22 +156,22 @@ class Journaling:
         self.left_out += len(missing)
         self._at = len(self.done)
         self._pending.clear()
-        self.finished = True
+        self._finished = True
         if self._written and self.keep is not None:
-            with self.on_our_own():
+            with self._on_our_own():
                 self.keep.clear(connection)
 
     @contextmanager
-    def on_our_own(self) -> Iterator[None]:
+    def _on_our_own(self) -> Iterator[None]:
         """Keep apart what we send meanwhile: it is no part of the revision."""
-        busy, self.busy, self.listener.deaf = self.busy, True, True
+        busy, self._busy, self.listener.deaf = self._busy, True, True
         try:
             yield
         finally:
-            self.busy = self.listener.deaf = busy
+            self._busy = self.listener.deaf = busy
 
     def _before(self, connection: Connection, cursor: Any, sql: str, *more: Any) -> None:
-        if self.busy or self.finished:
+        if self._busy or self._finished:
             return
         values, context, _ = more
         self._skips = self._wraps = False
@@ -201,7 +200,7 @@ class Journaling:
     def _commit(self, connection: Connection) -> None:
         if connection in self._pending:
             self._flush(connection)
-            with self.on_our_own():
+            with self._on_our_own():
                 connection.exec_driver_sql("COMMIT")
             self.listener.commits += 1
 
@@ -236,7 +235,7 @@ class Journaling:
         autocommit = connection._is_autocommit_isolation()
         alone = self.rules.commits_alone(sql) or (autocommit and self.rules.needs_autocommit(sql))
         before = None
-        with self.on_our_own():
+        with self._on_our_own():
             if alone and self.keep is not None:
                 before = self.rules.before(connection, sql)
             elif not alone and not autocommit:
@@ -256,7 +255,7 @@ class Journaling:
 
     def _execute(self, cursor: Any, sql: str, values: Any, context: Any) -> bool | None:
         """Stand in for the driver: do not send what was done; say so to SQLAlchemy."""
-        if self.busy or self.finished:
+        if self._busy or self._finished:
             return None
         if self._skips:
             with suppress(AttributeError):  # of a driver that knows none, and lets none be set
@@ -266,7 +265,7 @@ class Journaling:
             return None
         # A transaction for this statement and its entry, where each would commit by itself.
         connection, draft = context.root_connection, self._current
-        with self.on_our_own():
+        with self._on_our_own():
             connection.exec_driver_sql("BEGIN")
             try:
                 if context.executemany:
@@ -285,12 +284,12 @@ class Journaling:
         return self._execute(cursor, sql, (), context)
 
     def _after(self, *_: Any) -> None:
-        if not self.busy:
+        if not self._busy:
             self._current = None
 
     def _failed(self, context: Any) -> None:
         """Forget a statement that the server refused: the revision may go on without it."""
-        if self.busy or self._current is None:
+        if self._busy or self._current is None:
             return
         current, self._current = self._current, None
         if current[3]:
@@ -301,7 +300,7 @@ class Journaling:
 
     def _flush(self, connection: Connection) -> None:
         """Write down what is about to be committed."""
-        if self.busy or self.finished:
+        if self._busy or self._finished:
             return
         drafts = self._pending.pop(connection, [])
         if drafts:
@@ -311,7 +310,7 @@ class Journaling:
     def _write(self, connection: Connection, drafts: Sequence[Draft]) -> None:
         if self.keep is None:
             return
-        with self.on_our_own():
+        with self._on_our_own():
             if self._void:
                 self.keep.remove(connection, self._void)
                 self._void = []
@@ -320,7 +319,7 @@ class Journaling:
                 self._written = True
 
     def _rolled_back(self, connection: Connection) -> None:
-        if not self.busy:
+        if not self._busy:
             self._pending.pop(connection, None)
 
     def _savepoint(self, connection: Connection, name: str) -> None:

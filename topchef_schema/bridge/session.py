@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import HeadMaintainer, MigrationContext, RevisionStep
     from sqlalchemy import Connection, Dialect
 
-    from topchef_schema.bridge.bounding import Bounding
     from topchef_schema.bridge.environment import Configured
     from topchef_schema.bridge.journaling import Journaling
     from topchef_schema.bridge.listening import Listener
@@ -172,13 +171,12 @@ class Session:
         *,
         record: Callable[[Connection, float], None] | None = None,
         journaling: Journaling | None = None,
-        bounding: Bounding | None = None,
     ) -> tuple[Statement, ...]:
         """Take one step with its version row, and return the statements it sent.
 
         *record* is called in the same transaction, with the connection and the seconds the step
-        took. *journaling* follows the statements, and ends in that transaction too; *bounding*
-        bounds them. Raises `StepFailed`; the transaction, where there is one, is rolled back.
+        took. *journaling* follows the statements, and ends in that transaction too. Raises
+        `StepFailed`; the transaction, where there is one, is rolled back.
         """
         alembic_step = self._alembic_step(step)
         maintainer = self._head_maintainer()
@@ -187,10 +185,7 @@ class Session:
             self.context.impl.memo.clear()
         self.listener.take()
         try:
-            with (
-                self._followed_by(bounding, journaling),
-                self.context.begin_transaction(_per_migration=True),
-            ):
+            with self._followed_by(journaling), self.context.begin_transaction(_per_migration=True):
                 for sql, parameters in self.local:
                     self.connection.exec_driver_sql(sql, parameters or None)
                 started = time.perf_counter()
@@ -211,13 +206,10 @@ class Session:
             raise self._failed(step, error) from error
         return self.listener.take()
 
-    @contextmanager
-    def _followed_by(self, *followers: Bounding | Journaling | None) -> Iterator[None]:
-        with ExitStack() as stack:
-            for each in followers:
-                if each is not None:
-                    stack.enter_context(each.attached(self.connection.engine))
-            yield
+    def _followed_by(self, journaling: Journaling | None) -> AbstractContextManager[object]:
+        if journaling is None:
+            return nullcontext()
+        return journaling.attached(self.connection.engine)
 
     def skip(self, step: Step) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
         """In offline mode: what stands before and after a step that could not be rendered."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from topchef_schema.backends.base import Backend
     from topchef_schema.backends.timeouts import Timeouts
+    from topchef_schema.bridge.bounding import Bounding
     from topchef_schema.bridge.journaling import Journaling
     from topchef_schema.bridge.session import Session, StepFailed
     from topchef_schema.stages.observe import Observed
@@ -82,6 +83,7 @@ class Run:
     failed: StepFailed | None = None
     backend: Backend | None = None
     bounds: Timeouts | None = None
+    bounding: Bounding | None = None
     whole_run: bool = False
     external: bool = False
     transactional: bool = True
@@ -129,12 +131,17 @@ class Run:
         return Plan(rest, seen.heads)
 
     def _take_all(self, session: Session, target: Target, steps: Plan) -> None:
+        from topchef_schema.bridge.bounding import Bounding
+
         steps = self._continued(session, target, steps)
         ledger = self.ledger(session, target) if steps.steps else None
-        for position, step in enumerate(steps, 1):
-            log.info("%s/%s %s", position, len(steps), step)
-            self._take(step, session, ledger)
-            self.done_before = ()
+        assert self.bounds is not None
+        self.bounding = Bounding(self.bounds, session.autocommit)
+        with self.bounding.attached(session.connection.engine):
+            for position, step in enumerate(steps, 1):
+                log.info("%s/%s %s", position, len(steps), step)
+                self._take(step, session, ledger)
+                self.done_before = ()
 
     def _interrupted(self, seen: Observed) -> Plan:
         if not seen.interrupted:
@@ -192,16 +199,14 @@ class Run:
 
     def _taken(self, step: Step, session: Session, ledger: Ledger | None, retries: Retries) -> bool:
         """Take *step*; false where somebody held a lock, and it is to be tried again."""
-        from topchef_schema.bridge.bounding import Bounding
         from topchef_schema.bridge.session import StepFailed
 
-        assert self.bounds is not None
+        assert self.bounding is not None
         journaling = self._journaling(step, session, ledger)
-        bounding = Bounding(self.bounds, journaling, session.autocommit)
-        self.bounds.begin()
         try:
             record = self._record(step, ledger)
-            sent = session.step(step, record=record, journaling=journaling, bounding=bounding)
+            with self.bounding.of_step(journaling):
+                sent = session.step(step, record=record, journaling=journaling)
         except StepFailed as failed:
             if journaling.refused is not None and retries.failed is not None:
                 # It is not the same twice: what stopped it first is what to tell of.
