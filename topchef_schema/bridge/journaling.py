@@ -115,6 +115,11 @@ class Journaling:
         self._next = self.done[-1].position + 1 if self.done else 0
         self._written = bool(self.done)
 
+    @property
+    def replaying(self) -> bool:
+        """Whether the revision has not come yet to where an interrupted run stopped."""
+        return self._at < len(self.done)
+
     @contextmanager
     def attached(self, engine: Engine) -> Iterator[Journaling]:
         """Follow what is sent through *engine* meanwhile."""

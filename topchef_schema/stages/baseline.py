@@ -100,6 +100,7 @@ def _following(session: Session, target: Target, left: Sequence[JournalEntry]) -
         session.commit()
     bounds = target.backend.timeouts(session.connection, Limits())
     done = resume.done(left, session, target, bounds) if left else ()
+    bounds.restore()
     rules = target.backend.commit_rules
     assert rules is not None
     return Journaling(keep, rules, Listener(target.backend.name), done)

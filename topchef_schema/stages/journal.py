@@ -115,13 +115,6 @@ def clear(connection: Connection, schema: str | None, revision: str) -> None:
     connection.execute(table.delete().where(table.c.revision == revision))
 
 
-def remove(connection: Connection, schema: str | None, entry: JournalEntry) -> None:
-    """Remove *entry*, of a statement that was not done; the caller commits."""
-    table = journal_table(schema)
-    chosen = (table.c.revision == entry.revision) & (table.c.position == entry.position)
-    connection.execute(table.delete().where(chosen))
-
-
 def drop(connection: Connection, schema: str | None) -> None:
     """Remove the table where it is; the caller commits."""
     journal_table(schema).drop(connection, checkfirst=True)

@@ -97,7 +97,7 @@ def _clear_away(
         bounds.before("DROP", autocommit=session.autocommit, lock=True)
         rules.clear_away(session.connection, each.sql)
         bounds.after()
-        journal.remove(session.connection, schema, each)
+        journal.remove(session.connection, schema, each.revision, [each.position])
     session.commit()
     if not session.whole_run:
         bounds.transaction_ended()

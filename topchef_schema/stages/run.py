@@ -15,6 +15,7 @@ from topchef_schema.backends.timeouts import Limits
 from topchef_schema.model import (
     Check,
     Direction,
+    Finding,
     HistoryStatus,
     JournalEntry,
     Outcome,
@@ -228,12 +229,24 @@ class Run:
                 raise resume.explained(
                     str(journaling.refused), step.revision.id, str(failed.location)
                 ) from None
+            if retries.failed is None and journaling.replaying and self._own_fault(failed):
+                raise resume.explained(
+                    f"it fails ({first_line(failed.cause)}) before it comes to where it stopped",
+                    step.revision.id,
+                    str(failed.location),
+                ) from None
             failed.sent = (*retries.sent, *failed.sent)
             if not self._again(failed, session, journaling, retries):
                 raise
             return False
         self.statements += (*retries.sent, *sent)
         return True
+
+    def _own_fault(self, failed: StepFailed) -> bool:
+        """Whether the revision failed by itself: it looked, and found what it had done already."""
+        assert self.backend is not None
+        lost = isinstance(failed.cause, LockLostError)
+        return not lost and self.backend.failure(failed.cause) is Failure.OTHER
 
     def _journaling(self, step: Step, session: Session, ledger: Ledger | None) -> Journaling:
         from topchef_schema.bridge.journaling import Journaling
