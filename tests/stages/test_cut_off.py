@@ -16,6 +16,9 @@ from tests.whole_projects import MakeProject, query, revision
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
+# They take long, and what they try depends on the servers more than on versions.
+pytestmark = pytest.mark.whole_run
+
 SLEEP = {
     "postgresql": "SELECT pg_sleep(3)",
     "mariadb": "INSERT INTO first (id) SELECT 7 + SLEEP(3)",

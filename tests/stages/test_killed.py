@@ -13,6 +13,9 @@ from tests.whole_projects import MakeProject, revision
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, Server
 
+# They take long, and what they try depends on the servers more than on versions.
+pytestmark = pytest.mark.whole_run
+
 SAMPLE = 5
 
 MADE_UP = revision(

@@ -16,6 +16,9 @@ from topchef_schema import history
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
+# They take long, and what they try depends on the servers more than on versions.
+pytestmark = pytest.mark.whole_run
+
 STOPS = """\
 import pathlib, time
 pathlib.Path("started").touch()

@@ -17,6 +17,9 @@ from topchef_schema.model import JOURNAL_TABLE
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase
 
+# They take long, and what they try depends on the servers more than on versions.
+pytestmark = pytest.mark.whole_run
+
 SLEEPS = {
     "postgresql": "SELECT pg_sleep({0})",
     "mariadb": "DO SLEEP({0})",
@@ -121,10 +124,10 @@ def test_the_statement_under_way_is_the_last(
     assert sorted(query(scratch, "SELECT id FROM half")) == [(1,), (2,)]
     assert settled(shop, scratch) == [(each, "applied") for each in ("a1", "b2", "c3")]
 
-    process = begun(shop, scratch, "downgrade", "a1", "--yes")
+    process = begun(shop, scratch, "downgrade", "a1", "--yes", "--accept-data-loss")
     os.kill(process.pid, number)
     assert "these stay done: c3" in ended(process)
-    finished(shop, scratch, "downgrade", "a1", "--yes")
+    finished(shop, scratch, "downgrade", "a1", "--yes", "--accept-data-loss")
     assert "half" not in tables(scratch)
     assert settled(shop, scratch)[3:] == [("c3", "reverted"), ("b2", "reverted")]
 

@@ -20,6 +20,9 @@ from topchef_schema.model import JOURNAL_TABLE
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
+# They take long, and what they try depends on the servers more than on versions.
+pytestmark = pytest.mark.whole_run
+
 FIRST = revision(
     "a1",
     'op.create_table("dish", sa.Column("id", sa.Integer, primary_key=True),'
