@@ -1,4 +1,4 @@
-"""A PostgreSQL server behind a proxy that gives every transaction another session, as poolers do."""
+"""A PostgreSQL server behind a proxy that gives every transaction another session."""
 
 from __future__ import annotations
 

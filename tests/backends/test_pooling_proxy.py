@@ -30,6 +30,7 @@ def pids(url: sa.URL) -> set[int]:
     return found
 
 
+@pytest.mark.fact(3, 26)
 def test_an_idle_pool_is_noticed(project: MakeProject, scratch: ScratchDatabase) -> None:
     """Who is alone there gets the same session again and again."""
     shop = project("linear")

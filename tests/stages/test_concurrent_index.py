@@ -44,6 +44,7 @@ def beside(kind: str) -> str:
     return revision("b2", block, 'op.drop_index("ix_items", "items")', down="a1")
 
 
+@pytest.mark.fact(3)
 def test_who_waits_for_the_lock_holds_up_no_index(
     project: MakeProject, scratch: ScratchDatabase
 ) -> None:
@@ -56,6 +57,7 @@ def test_who_waits_for_the_lock_holds_up_no_index(
     assert query(scratch, VALID) == [(True,)]
 
 
+@pytest.mark.fact(16)
 def test_a_build_that_failed_is_built_again(project: MakeProject, scratch: ScratchDatabase) -> None:
     """The server leaves an INVALID index, and IF NOT EXISTS alone would be content with it."""
     shop = project(versions={"a1.py": TWICE, "b2.py": beside("UNIQUE INDEX")})

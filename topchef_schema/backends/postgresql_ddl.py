@@ -105,7 +105,7 @@ class PostgreSQLCommits:
             return
         name = _of(connection, index)
         if _asked(connection, _ABANDONED, name) is False:
-            # Readers of the table go on meanwhile, which the server allows outside of a transaction.
+            # Outside of a transaction the table can be read and written meanwhile.
             beside = " CONCURRENTLY" if connection._is_autocommit_isolation() else ""
             connection.exec_driver_sql(f"DROP INDEX{beside} {name.replace('%', '%%')}")
 
