@@ -41,6 +41,7 @@ def succeeded(process: subprocess.Popen[str]) -> str:
     return out
 
 
+@pytest.mark.fact(1)
 def test_eight_at_once(project: MakeProject, server: Server, *, exhaustive: bool) -> None:
     shop = project("linear")
     for _ in range(3 if exhaustive else 1):
