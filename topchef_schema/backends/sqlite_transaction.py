@@ -24,7 +24,9 @@ _OUTSIDE = re.compile(
 _COPY = "_alembic_tmp_"
 """How Alembic's batch operations call the table that takes the place of another."""
 
-_DROP = re.compile(r'\s*drop\s+table\s+(?:\w+\.)?(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))\s*$', re.I)
+_DROP = re.compile(
+    r'\s*drop\s+table\s+(?:\w+\.)?(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))\s*;?\s*$', re.I
+)
 _FOLLOWERS = """
 SELECT m.name, k."from", k.on_delete FROM sqlite_master m, pragma_foreign_key_list(m.name) k
 WHERE m.type = 'table' AND lower(k."table") = lower(:name) AND lower(m.name) <> lower(:name)
