@@ -190,3 +190,27 @@ def test_a_table_that_nothing_refers_to_is_copied(
     )
     upgrade(shop.on(scratch))
     assert query(scratch, "SELECT * FROM parents") == [(1, "Ann")]
+
+
+@pytest.mark.fact(15)
+@pytest.mark.backends("sqlite")
+def test_a_revision_can_leave_foreign_keys_alone(
+    project: MakeProject, scratch: ScratchDatabase
+) -> None:
+    """The pragma does nothing in a transaction: it has to come before the first change."""
+    off = 'op.execute("PRAGMA foreign_keys = OFF")\n'
+    insert = 'op.execute("INSERT INTO parents VALUES (2, NULL)")\n'
+    versions = {
+        "a1.py": family("CASCADE"),
+        "b2.py": revision("b2", insert + off + wider(80, 40), wider(40, 80), down="a1"),
+    }
+    shop = project(versions=versions)
+    shop.write("alembic/env.py", ENFORCING)
+    upgrade(shop.on(scratch), "a1")
+    execute(scratch, "INSERT INTO parents VALUES (1, 'Ann')", "INSERT INTO children VALUES (7, 1)")
+    with pytest.raises(MigrationError, match="rows of children"):
+        upgrade(shop.on(scratch))
+    late = (shop.versions / "b2.py").read_text()
+    (shop.versions / "b2.py").write_text(late.replace(insert.strip(), "pass"))
+    upgrade(shop.on(scratch))
+    assert query(scratch, "SELECT * FROM children") == [(7, 1)]
