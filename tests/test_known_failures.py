@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -153,6 +154,7 @@ def marked(path: Path) -> Iterator[tuple[int, str]]:
                 yield from ((ast.literal_eval(number), node.name) for number in each.args)
 
 
+@cache
 def proofs() -> dict[int, dict[str, list[str]]]:
     """Return, for each fact, the files that prove it and the tests in them."""
     found: dict[int, dict[str, list[str]]] = {}
