@@ -52,6 +52,7 @@ def waiting(project: MakeProject) -> Whole:
     return project(versions={"a1.py": revision("a1", WAITS, 'op.drop_table("late")')})
 
 
+@pytest.mark.fact(6)
 def test_the_lock_of_another_process(waiting: Whole, scratch: ScratchDatabase) -> None:
     first = waiting.start("upgrade", "--url-env", "SHOP", SHOP=text(scratch))
     wait_for((waiting.root / "started").exists, first)

@@ -151,6 +151,7 @@ def test_waits_and_lost_connections_are_told_apart(
         other.invalidate()
 
 
+@pytest.mark.fact(26)
 def test_the_holder_of_the_lock_is_named_by_its_process(
     backend_name: str, scratch: ScratchDatabase, connection: sa.Connection
 ) -> None:
@@ -160,6 +161,7 @@ def test_the_holder_of_the_lock_is_named_by_its_process(
         assert f"topchef-db pid {process.pid} on " in caught.value.message
 
 
+@pytest.mark.fact(18)
 def test_a_statement_that_outlives_its_killed_client_is_waited_for(
     backend_name: str, scratch: ScratchDatabase, connect: Connect
 ) -> None:
@@ -189,6 +191,7 @@ def test_a_statement_that_outlives_its_killed_client_is_waited_for(
         assert one.exec_driver_sql("SHOW application_name").scalar_one() == name
 
 
+@pytest.mark.fact(3)
 def test_the_lock_does_not_hold_up_a_concurrent_index(
     backend_name: str, scratch: ScratchDatabase, connect: Connect
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_mark_takes_a_persons_word_for_it(
     assert list(status(shop.on(scratch)).data["current"]) == [place]
 
 
+@pytest.mark.fact(21)
 def test_a_revision_that_goes_on_otherwise_is_not_sent(
     project: MakeProject, scratch: ScratchDatabase, backend: Backend
 ) -> None:
@@ -196,6 +197,7 @@ def test_a_copy_that_was_not_finished_is_shown(project: MakeProject) -> None:
     }
 
 
+@pytest.mark.fact(16)
 def test_an_invalid_index_is_shown(
     project: MakeProject, scratch: ScratchDatabase, backend: Backend
 ) -> None:

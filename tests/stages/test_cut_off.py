@@ -105,6 +105,7 @@ FILL = (
 )
 
 
+@pytest.mark.fact(18)
 @pytest.mark.backends("mariadb", "mysql")
 def test_killed_in_a_copy(project: MakeProject, server: Server) -> None:
     """The server goes on with a copy whose client is dead: the next run waits for its end."""
@@ -114,6 +115,7 @@ def test_killed_in_a_copy(project: MakeProject, server: Server) -> None:
     killed_in(Runner(shop), server, statement)
 
 
+@pytest.mark.fact(16, 18)
 @pytest.mark.backends("postgresql")
 def test_killed_while_an_index_is_built_behind_a_writer(
     project: MakeProject, server: Server

@@ -44,6 +44,7 @@ def succeeded(process: subprocess.Popen[str]) -> str:
     return out
 
 
+@pytest.mark.fact(1)
 def test_eight_at_once(project: MakeProject, server: Server, *, exhaustive: bool) -> None:
     shop = project("linear")
     for _ in range(3 if exhaustive else 1):
@@ -86,9 +87,11 @@ def test_the_holder_is_named_by_its_run(
         assert " since 20" in done.stderr
 
 
+@pytest.mark.fact(3)
 @pytest.mark.backends("postgresql")
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
 def test_an_index_is_built_concurrently_while_others_wait(
-    project: MakeProject, scratch: ScratchDatabase
+    project: MakeProject, scratch: ScratchDatabase, isolation: str
 ) -> None:
     concurrently = (
         "with op.get_context().autocommit_block():\n"
@@ -101,6 +104,9 @@ def test_an_index_is_built_concurrently_while_others_wait(
             "b2.py": revision("b2", STOPS + concurrently, down="a1"),
         },
     )
+    env = shop.root / "alembic/env.py"
+    pool = "poolclass=pool.NullPool"
+    env.write_text(env.read_text().replace(pool, f'{pool}, isolation_level="{isolation}"'))
     holder = started(shop, scratch)
     waiters = [shop.start("upgrade", "--url-env", "SHOP", SHOP=text(scratch)) for _ in range(2)]
     sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'topchef-db run%'"

@@ -151,6 +151,7 @@ def test_without_a_journal_only_what_has_done_nothing_is_repeated(
                 upgrade(shop.on(scratch), **SHORT, history=False)
 
 
+@pytest.mark.fact(4)
 @pytest.mark.backends("postgresql", "mariadb", "mysql")
 def test_nobody_waits_longer_for_it_than_the_limit(
     project: MakeProject, scratch: ScratchDatabase, backend: Backend
@@ -185,6 +186,7 @@ AFTER_DDL = revision(
 )
 
 
+@pytest.mark.fact(19)
 @pytest.mark.backends("postgresql", "mariadb", "mysql")
 def test_a_data_migration_waits_for_its_rows(
     project: MakeProject,
@@ -210,6 +212,7 @@ CONCURRENTLY = revision(
 )
 
 
+@pytest.mark.fact(19)
 @pytest.mark.backends("postgresql")
 @pytest.mark.parametrize("env", ["usual", "step_by_step"])
 def test_an_index_is_built_concurrently_however_long_that_takes(
@@ -246,6 +249,7 @@ def test_the_rest_of_a_run_is_tried_again(
     assert list(report.data["current"]) == ["c3"]
 
 
+@pytest.mark.fact(16)
 @pytest.mark.backends("postgresql")
 @pytest.mark.parametrize("env", ["usual", "step_by_step"])
 def test_an_index_that_could_not_be_built_is_dropped_before_the_next_try(
@@ -277,6 +281,7 @@ SLEEP = {
 }
 
 
+@pytest.mark.fact(20)
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_a_statement_that_takes_too_long_is_ended(
     project: MakeProject, scratch: ScratchDatabase, backend: Backend, env: str
@@ -292,6 +297,7 @@ def test_a_statement_that_takes_too_long_is_ended(
     upgrade(shop.on(scratch), statement_timeout=5)
 
 
+@pytest.mark.fact(20)
 @pytest.mark.backends("mariadb", "mysql")
 def test_ddl_that_takes_too_long_is_ended(
     project: MakeProject, scratch: ScratchDatabase, backend: Backend

@@ -136,6 +136,9 @@ class CommitRules(Protocol):
     def before(self, connection: Connection, sql: str) -> str | None:
         """Return a digest of what the catalog says of the object that *sql* is to change."""
 
+    def takes_along(self, connection: Connection, sql: str) -> str | None:
+        """Say which rows *sql* would delete or change that it does not speak of, and why."""
+
     def begin(self, connection: Connection) -> None:
         """Open a transaction, if none is open and the driver would not open one for DDL."""
 

@@ -73,6 +73,9 @@ class MySQLCommits:
             said = _shown(connection, table) if table else self.snapshot(connection).fingerprint
         return hashlib.sha256(said.encode()).hexdigest()
 
+    def takes_along(self, connection: Connection, sql: str) -> str | None:
+        """Return None: dropping a table deletes no rows of others."""
+
     def begin(self, connection: Connection) -> None:
         """Do nothing: the driver has opened one."""
 

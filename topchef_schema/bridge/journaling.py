@@ -75,8 +75,15 @@ class Rules(Protocol):
     def before(self, connection: Connection, sql: str) -> str | None:
         """Return what the catalog says of the object that *sql* changes."""
 
+    def takes_along(self, connection: Connection, sql: str) -> str | None:
+        """Say which rows *sql* would delete or change that it does not speak of, and why."""
+
     def begin(self, connection: Connection) -> None:
         """Open a transaction, if none is open and the driver would not open one for DDL."""
+
+
+class TakesAlongError(Exception):
+    """A statement would silently delete rows of another table; it was not sent."""
 
 
 class ReplayMismatchError(Exception):
@@ -242,11 +249,16 @@ class Journaling:
 
     def _about_to_send(self, connection: Connection, sql: str, mark: str) -> None:
         self._let_go_of_others(connection)
+        with self._on_our_own():
+            if reason := self.rules.takes_along(connection, sql):
+                raise TakesAlongError(reason)
         position, self._next = self._next, self._next + 1
         autocommit = connection._is_autocommit_isolation()
         alone = self.rules.commits_alone(sql) or (autocommit and self.rules.needs_autocommit(sql))
         before = None
         with self._on_our_own():
+            if alone and autocommit:
+                self.rules.clear_away(connection, sql)
             if alone and self.keep is not None:
                 before = self.rules.before(connection, sql)
             elif not alone and not autocommit:
