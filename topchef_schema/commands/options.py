@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from topchef_schema.commands import waits
 from topchef_schema.errors import TopchefError, UsageError
 from topchef_schema.formats.log import FORMATS as LOG_FORMATS
 from topchef_schema.model import ErrorInfo, Report, Severity
@@ -245,73 +246,13 @@ def moving_options(function: F) -> F:
             click.option(
                 "--dry-run", is_flag=True, help="Show the steps and their SQL; touch nothing."
             ),
-            lock_timeout_option,
-            wait_option,
-            limits_options,
+            waits.lock_timeout_option,
+            waits.wait_option,
+            waits.limits_options,
             click.option(
                 "--history/--no-history",
                 default=True,
                 help="Record the steps in the table topchef_history.",
-            ),
-        ]
-    ):
-        function = decorator(function)
-    return function
-
-
-def wait_option(function: F) -> F:
-    """Add ``--wait``, which `command` heeds before the command's own function is called."""
-    return click.option(
-        "--wait",
-        type=click.FloatRange(min=0),
-        metavar="SECONDS",
-        default=0.0,
-        help="Wait so long at most until the server and the database accept connections.",
-    )(function)
-
-
-def _wait(project: Any, seconds: float) -> None:
-    if seconds:
-        from topchef_schema.stages import observe, waiting
-
-        waiting.until_there(lambda: observe.databases(project), seconds)
-
-
-def lock_timeout_option(function: F) -> F:
-    """Add ``--lock-timeout``."""
-    return click.option(
-        "--lock-timeout",
-        type=click.FloatRange(min=0),
-        default=300.0,
-        show_default=True,
-        help="Seconds to wait for another migrator; 0 tries once.",
-    )(function)
-
-
-def limits_options(function: F) -> F:
-    """Add what keeps a run kind to whoever else works on the database."""
-    for decorator in reversed(
-        [
-            click.option(
-                "--ddl-lock-timeout",
-                metavar="SECONDS",
-                type=click.FloatRange(min=0),
-                default=5.0,
-                show_default=True,
-                help="How long DDL waits for a lock, with others queueing up; 0 is without end.",
-            ),
-            click.option(
-                "--statement-timeout",
-                metavar="SECONDS",
-                type=click.FloatRange(min=0),
-                help="How long one statement of a revision may take. Default: as long as it takes.",
-            ),
-            click.option(
-                "--retries",
-                type=click.IntRange(min=0),
-                default=5,
-                show_default=True,
-                help="How often to try again after a lock timeout or a deadlock.",
             ),
         ]
     ):
@@ -365,7 +306,7 @@ def command(
                 loaded = load_project(context, arguments) if project else None
                 for name in (*_GLOBAL, *_LOG):
                     arguments.pop(name, None)
-                _wait(loaded, arguments.pop("wait", 0.0))
+                waits.wait(loaded, arguments.pop("wait", 0.0))
                 report = function(loaded, **arguments)
             except TopchefError as error:
                 report = Report(str(context.info_name), error=ErrorInfo.of(error))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from topchef_schema.commands import options
+from topchef_schema.commands import options, waits
 from topchef_schema.commands.several import labels
 from topchef_schema.errors import UsageError
 from topchef_schema.model import Direction, Finding, Report, Severity, Table, short
@@ -187,9 +187,9 @@ def _data(found: Interrupted) -> dict[str, Any]:
     help="With --resume: whether the statement in flight was done.",
 )
 @click.option("--reason", metavar="TEXT", help="Why; written into the history.")
-@options.lock_timeout_option
-@options.wait_option
-@options.limits_options
+@waits.lock_timeout_option
+@waits.wait_option
+@waits.limits_options
 def repair_command(project: Project, **arguments: object) -> Report:
     """Hand the options to `repair`."""
     return repair(project, **arguments)  # type: ignore[arg-type]
