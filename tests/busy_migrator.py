@@ -1,0 +1,40 @@
+"""Another migrator at work: a real process in the middle of a revision, for as long as wanted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.whole_projects import revision
+
+if TYPE_CHECKING:
+    from tests.whole_projects import Whole
+
+WAITS = """\
+import pathlib, time
+pathlib.Path("at-work").touch()
+while not pathlib.Path("go").exists():
+    time.sleep(0.05)"""
+
+
+@contextmanager
+def at_work(shop: Whole, url: str, after: str) -> Iterator[None]:
+    """Let a process hold the lock of the database at *url* in a revision that follows *after*."""
+    file = shop.write("alembic/versions/ff99_waits.py", revision("ff99", WAITS, down=after))
+    process = shop.start("upgrade", "--url", url)
+    try:
+        deadline = time.monotonic() + 60
+        while not (shop.root / "at-work").exists():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield
+    finally:
+        (shop.root / "go").touch()
+        out, err = process.communicate(timeout=60)
+        file.unlink()
+        for each in ("go", "at-work"):
+            (shop.root / each).unlink()
+    assert process.returncode == 0, out + err
