@@ -68,25 +68,6 @@ def test_the_lock_of_another_process(waiting: Whole, scratch: ScratchDatabase) -
     assert waiting.call("upgrade", "--url", text(scratch)).returncode == 0
 
 
-def test_four_at_once(project: MakeProject, scratch: ScratchDatabase) -> None:
-    shop = project("linear")
-    processes = [
-        shop.start("upgrade", "--url-env", "SHOP", "--format", "json", SHOP=text(scratch))
-        for _ in range(4)
-    ]
-    ends = [finished(process) for process in processes]
-    assert [code for code, _, _ in ends] == [0, 0, 0, 0], ends
-    steps = [len(checked(out)["checks"]) for _, out, _ in ends]
-    assert sorted(steps) == [0, 0, 0, 3]
-    rows = history(shop.on(scratch)).data["events"]
-    assert [(row["revision"], row["status"]) for row in rows] == [
-        ("aa10", "applied"),
-        ("bb20", "applied"),
-        ("cc30", "applied"),
-    ]
-    assert len({row["run_id"] for row in rows}) == 1
-
-
 def interrupted(waiting: Whole, database: ScratchDatabase, number: int) -> None:
     process = waiting.start("upgrade", "--url-env", "SHOP", SHOP=text(database))
     wait_for((waiting.root / "started").exists, process)

@@ -82,6 +82,25 @@ def test_a_lost_connection_is_the_error_and_not_the_lock(
             pass
 
 
+def test_a_new_session_does_not_hold_what_the_lost_one_held(
+    backend: Backend, scratch: ScratchDatabase, connect: Connect
+) -> None:
+    with (
+        connect(scratch.url) as holder,
+        connect(scratch.url) as killer,
+        backend.lock(holder, "key", 0) as held,
+    ):
+        session = holder.exec_driver_sql("SELECT connection_id()").scalar_one()
+        assert held()
+        killer.exec_driver_sql(f"KILL {session}")
+        with pytest.raises(OperationalError):
+            holder.exec_driver_sql("SELECT 1")
+        assert not held()
+        holder.rollback()
+        assert holder.exec_driver_sql("SELECT connection_id()").scalar_one() != session
+        assert not held()
+
+
 def failing(backend: Backend, connection: Connection, statement: str) -> Failure:
     with pytest.raises(DBAPIError) as raised:
         connection.exec_driver_sql(statement)

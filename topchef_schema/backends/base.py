@@ -47,6 +47,10 @@ class ScratchDatabase:
     url: URL
 
 
+Held = Callable[[], bool]
+"""Says whether a lock is still held; so cheap that it may be called before each statement."""
+
+
 class Server(Protocol):
     """A server that holds scratch databases; closing it removes all that it made.
 
@@ -203,13 +207,14 @@ class Backend(Protocol):
         """Say what an error of the driver or of SQLAlchemy means."""
 
     def lock(
-        self, connection: Connection, key: str, timeout: float
-    ) -> AbstractContextManager[None]:
+        self, connection: Connection, key: str, timeout: float, run_id: str = ""
+    ) -> AbstractContextManager[Held]:
         """Hold the migration lock *key* of the database behind *connection*.
 
         Tries for *timeout* seconds (0: once), never blocking in the server, and raises
-        `LockedError` naming the holder as far as it can be seen. The server or the kernel
-        releases it when the holder dies. Leaves *connection* out of any transaction it was not in.
+        `LockedError` naming the holder, by *run_id* too, as far as it can be seen. The server or
+        the kernel releases it when the holder dies. Leaves *connection* out of any transaction it
+        was not in. Gives what says whether the lock is still held.
         """
 
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
@@ -262,6 +267,8 @@ def attempts(timeout: float) -> Iterator[int]:
     import random
     import time
 
+    from topchef_schema import stopping
+
     deadline = time.monotonic() + timeout
     number = 0
     while True:
@@ -271,6 +278,7 @@ def attempts(timeout: float) -> Iterator[int]:
         if left <= 0:
             return
         time.sleep(min(left, random.uniform(0.05, 0.25)))
+        stopping.check()
 
 
 @contextmanager
@@ -317,6 +325,20 @@ def at_return(connection: Connection, action: Callable[[Any], None]) -> Iterator
         yield
     finally:
         event.remove(connection.engine, "checkin", returned)
+
+
+def holder_name(run_id: str, room: int) -> str:
+    """Return who holds a lock, in at most *room* ASCII characters: run, host, since when."""
+    import os
+    import re
+    import socket
+    from datetime import UTC, datetime
+
+    who = f"topchef-db run {run_id[:8]}" if run_id else f"topchef-db pid {os.getpid()}"
+    since = datetime.now(UTC).strftime(" since %Y-%m-%dT%H:%MZ")
+    host = re.sub(r"[^A-Za-z0-9.-]", "", socket.gethostname())
+    # The end of a long name is what tells the pods of one deployment apart.
+    return f"{who} on {host[-max(1, room - len(who) - len(since) - 4) :]}{since}"
 
 
 def safe_label(url: URL) -> str:

@@ -17,7 +17,7 @@ from topchef_schema.model import Snapshot
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
-    from topchef_schema.backends.base import Failure, Server
+    from topchef_schema.backends.base import Failure, Held, Server
 
 PREAMBLE = """\
 -- mariadb --batch --database=NAME < THIS_FILE    stops at the first error ("source" does not)
@@ -120,8 +120,8 @@ class MariaDB:
         return mysql_protocol.failure(error)
 
     def lock(
-        self, connection: Connection, key: str, timeout: float
-    ) -> AbstractContextManager[None]:
+        self, connection: Connection, key: str, timeout: float, run_id: str = ""
+    ) -> AbstractContextManager[Held]:
         """Hold a lock of the server by name, on *connection* itself."""
         return mysql_protocol.lock(connection, key, timeout)
 

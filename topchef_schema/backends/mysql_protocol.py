@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import (
     Failure,
+    Held,
     at_return,
     attempts,
     driver_connection,
@@ -249,7 +250,7 @@ def lock_name(database: str, key: str) -> str:
 
 
 @contextmanager
-def lock(connection: Connection, key: str, timeout: float) -> Iterator[None]:
+def lock(connection: Connection, key: str, timeout: float) -> Iterator[Held]:
     """Hold the lock *key* of the database behind *connection*, on that very connection.
 
     When the client dies while the server still runs a statement of it, MariaDB and MySQL keep
@@ -263,9 +264,17 @@ def lock(connection: Connection, key: str, timeout: float) -> Iterator[None]:
             break
     else:
         raise _locked(connection, name, database)
+    mine = connection.connection.dbapi_connection
+
+    def held() -> bool:
+        # After a lost session SQLAlchemy makes another one, which holds nothing.
+        if connection.closed or connection.invalidated:
+            return False
+        return connection.connection.dbapi_connection is mine
+
     with at_return(connection, _released(name)):
         try:
-            yield
+            yield held
         finally:
             _release(connection, name)
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from topchef_schema import stopping
 from topchef_schema.model import JournalEntry, fingerprint
 
 if TYPE_CHECKING:
@@ -83,13 +84,15 @@ class ReplayMismatchError(Exception):
 class Journaling:
     """The journal of one step, as it is written and replayed. *done* is what was done before.
 
-    Without *keep* nothing is written, and no more than *rules* is done.
+    Without *keep* nothing is written, and no more than *rules* is done. *allowed* raises where no
+    further statement may be sent.
     """
 
     keep: Keep | None
     rules: Rules
     listener: Listener
     done: Sequence[JournalEntry] = ()
+    allowed: Callable[[], None] = lambda: None
     refused: ReplayMismatchError | None = None
     left_out: int = 0
     _at: int = 0
@@ -142,6 +145,7 @@ class Journaling:
         """
         if self.refused is not None:
             raise self.refused
+        self.allowed()
         missing = self.done[self._at :]
         if missing and not self._looked:
             self._refuse(f"it ends without the statement that was done: {_short(missing[0].sql)}")
@@ -165,6 +169,8 @@ class Journaling:
     def _before(self, connection: Connection, cursor: Any, sql: str, *more: Any) -> None:
         if self._busy or self._finished:
             return
+        stopping.check()
+        self.allowed()
         values, context, _ = more
         self._skips = self._wraps = False
         if self.refused is not None:

@@ -246,6 +246,7 @@ def moving_options(function: F) -> F:
                 "--dry-run", is_flag=True, help="Show the steps and their SQL; touch nothing."
             ),
             lock_timeout_option,
+            wait_option,
             click.option(
                 "--history/--no-history",
                 default=True,
@@ -255,6 +256,24 @@ def moving_options(function: F) -> F:
     ):
         function = decorator(function)
     return function
+
+
+def wait_option(function: F) -> F:
+    """Add ``--wait``, which `command` heeds before the command's own function is called."""
+    return click.option(
+        "--wait",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        default=0.0,
+        help="Wait so long at most until the server and the database accept connections.",
+    )(function)
+
+
+def _wait(project: Any, seconds: float) -> None:
+    if seconds:
+        from topchef_schema.stages import observe, waiting
+
+        waiting.until_there(lambda: observe.databases(project), seconds)
 
 
 def lock_timeout_option(function: F) -> F:
@@ -314,6 +333,7 @@ def command(
                 loaded = load_project(context, arguments) if project else None
                 for name in (*_GLOBAL, *_LOG):
                     arguments.pop(name, None)
+                _wait(loaded, arguments.pop("wait", 0.0))
                 report = function(loaded, **arguments)
             except TopchefError as error:
                 report = Report(str(context.info_name), error=ErrorInfo.of(error))

@@ -182,6 +182,7 @@ def _data(found: Interrupted) -> dict[str, Any]:
 )
 @click.option("--reason", metavar="TEXT", help="Why; written into the history.")
 @options.lock_timeout_option
+@options.wait_option
 def repair_command(project: Project, **arguments: object) -> Report:
     """Hand the options to `repair`."""
     return repair(project, **arguments)  # type: ignore[arg-type]

@@ -50,6 +50,7 @@ def stamp(
 
 
 @click.argument("revisions", nargs=-1, required=True, type=options.REVISION)
+@options.wait_option
 @click.option("--reason", metavar="TEXT", help="Why; written into the history.")
 @click.option("--purge", is_flag=True, help="Empty the version table first.")
 @click.option("--tag", metavar="TEXT", help="Handed to env.py, as by alembic.")

@@ -107,6 +107,7 @@ def _summary(seen: Observed, pending: tuple[Revision, ...]) -> str:
     return f"{seen.label} {place}; {todo}"
 
 
+@options.wait_option
 @click.option("--check", is_flag=True, help="Exit 10 when anything is pending.")
 def status_command(project: Project, *, check: bool) -> Report:
     """Hand the options to `status`."""

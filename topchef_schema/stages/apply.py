@@ -8,8 +8,10 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from topchef_schema import stopping
 from topchef_schema.errors import (
     HistoryError,
+    InterruptedRunError,
     LockedError,
     MigrationError,
     TopchefError,
@@ -57,7 +59,7 @@ def migrate(
     if not all(each.present for each in seen):
         look_first(project)
     found = changed_files.checked(project, seen) if repair is None else {}
-    baseline.lay_where_empty(project, lock_timeout)
+    baseline.lay_where_empty(project, lock_timeout, history=history)
     runs: list[Run] = []
 
     def body(session: Session, target: Target) -> Applied:
@@ -66,7 +68,7 @@ def migrate(
 
     entry = Entry(project, lock_timeout=lock_timeout, announce=True)
     try:
-        applied = tuple(entry.run(body))
+        applied = _interruptible(entry, body, runs)
     except TopchefError as error:
         raise _after_tail(project, runs, error) from error.__cause__
     except Exception:
@@ -80,6 +82,23 @@ def migrate(
         raise failure from run.failed.cause
     _require_committed(project, runs, applied)
     return tuple(replace(each, findings=found.get(each.label, ())) for each in applied)
+
+
+def _interruptible(
+    entry: Entry, body: Callable[[Session, Target], Applied], runs: Sequence[Run]
+) -> tuple[Applied, ...]:
+    """Run *body* at each database; a signal that the program heeds ends it between statements."""
+    try:
+        with stopping.between_statements():
+            applied = tuple(entry.run(body))
+            for run in runs:
+                run.kept = len(run.done)
+            stopping.check()
+            return applied
+    except KeyboardInterrupt:
+        if not stopping.asked():
+            raise  # another program calls us, and knows what Ctrl-C means to it
+        raise failed_run.interrupted(runs) from None
 
 
 def _require_committed(project: Project, runs: Sequence[Run], applied: Sequence[Applied]) -> None:
@@ -100,7 +119,7 @@ def _require_committed(project: Project, runs: Sequence[Run], applied: Sequence[
 
 def _after_tail(project: Project, runs: Sequence[Run], error: TopchefError) -> TopchefError:
     """Explain what env.py raised after our work: its commit may have failed."""
-    if not any(run.done for run in runs):
+    if isinstance(error, InterruptedRunError) or not any(run.done for run in runs):
         return error
     places = _where(_looked_again(project))
     if isinstance(error, LockedError | HistoryError):

@@ -117,6 +117,11 @@ def mark(
         left = journal.read(session.connection, schema)
         if not left:
             return Applied(target.label, target.backend.name, before, before)
+        if left[0].revision == journal.BASELINE:
+            # It has no version row, and no place in the history.
+            journal.clear(session.connection, schema, journal.BASELINE)
+            session.commit()
+            return Applied(target.label, target.backend.name, before, before)
         project.revisions.require_known((left[0].revision,))
         revision = project.revisions.one(left[0].revision)
         here = revision.id in project.revisions.applied_at(before)

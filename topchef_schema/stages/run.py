@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from topchef_schema import stopping
 from topchef_schema.backends.base import first_line
 from topchef_schema.model import (
     Check,
@@ -62,7 +63,8 @@ class Repair:
 class Run:
     """The steps of one database; the first *kept* of *done* stay if the next one fails.
 
-    With *repair* nothing is done but the step that an interrupted run left.
+    *begun* is the one in which a signal came, *in_part* whether some of it stays. With *repair*
+    nothing is done but the step that an interrupted run left.
     """
 
     project: Project
@@ -75,6 +77,8 @@ class Run:
     statements: list[Statement] = field(default_factory=list)
     done_before: tuple[JournalEntry, ...] = ()
     failed: StepFailed | None = None
+    begun: Step | None = None
+    in_part: bool = False
     whole_run: bool = False
     external: bool = False
     transactional: bool = True
@@ -91,7 +95,9 @@ class Run:
         self.transactional = target.backend.transactional_ddl and not session.autocommit
         steps = self._continued(session, target, steps)
         ledger = self.ledger(session, target) if steps.steps else None
+        stopping.work_begins()
         for position, step in enumerate(steps, 1):
+            stopping.check()
             facts = {**step.facts, "backend": target.backend.name}
             log.info("%s/%s %s", position, len(steps), step, extra=facts)
             self._take(step, session, target, ledger)
@@ -140,7 +146,8 @@ class Run:
             keep = Journal(ledger.schema, ledger.run_id, step.revision.id, step.direction, made)
         rules = target.backend.commit_rules
         assert rules is not None
-        return Journaling(keep, rules, session.listener, self.done_before)
+        allowed = lambda: _require_lock(target)  # noqa: E731
+        return Journaling(keep, rules, session.listener, self.done_before, allowed)
 
     def _take(self, step: Step, session: Session, target: Target, ledger: Ledger | None) -> None:
         from topchef_schema.bridge.session import StepFailed
@@ -150,6 +157,11 @@ class Run:
         try:
             record = self._record(step, ledger)
             self.statements += session.step(step, record=record, journaling=journaling)
+        except KeyboardInterrupt:
+            self.begun = step
+            self.in_part = bool(session.listener.commits or not self.transactional)
+            self.in_part &= bool(session.listener.take())
+            raise
         except StepFailed as failed:
             if journaling.refused is not None:
                 raise resume.explained(
@@ -204,6 +216,7 @@ class Run:
             schema=target.version_table_schema,
             database_user=target.backend.user(connection),
             folder=Path(self.project.environment.config_file).absolute().parent,
+            run_id=target.run_id,
         )
         ledger.create(connection)
         if not target.backend.transactional_ddl:
@@ -227,3 +240,15 @@ class Run:
     def torn(self) -> bool:
         """Whether steps were done in a transaction of env.py that cannot be undone as a whole."""
         return self.whole_run and not self.transactional and len(self.done) > self.kept
+
+
+class LockLostError(Exception):
+    """The session that held the migration lock is gone, so somebody else may hold it now."""
+
+
+def _require_lock(target: Target) -> None:
+    if not target.locked():
+        raise LockLostError(
+            "the server ended the session that held the migration lock, and somebody else may "
+            "hold it now; nothing more was sent"
+        )
