@@ -20,7 +20,7 @@ import yaml
 
 from tests.busy_migrator import WAITS, at_work, wait_for
 from tests.test_docs import failures
-from tests.whole_projects import MakeProject, Whole, query, revision, start, text
+from tests.whole_projects import MakeProject, Whole, execute, query, revision, start, text
 from topchef_schema import errors, upgrade
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ PROGRAMS = Path(sys.executable).parent
 COMMIT = "c0ffee0123456789"
 RETRIED = {3, 4, 130}
 CODES = {1, 10, *(kind.exit_code for kind in failures(errors.TopchefError))}
-FAILS = {"dd40_fails.py": revision("dd40", 'op.drop_table("no_such_table")', down="cc30")}
 
 one_of_each = pytest.mark.backends("sqlite", "postgresql")
 
@@ -64,8 +63,7 @@ class Machine:
         }
 
     def process(self, command: list[str], **environment: str) -> subprocess.Popen[str]:
-        clean = dict.fromkeys(os.environ, "") | self.environment | environment
-        return start(command, self.shop.root, {k: v for k, v in clean.items() if v or k != "PATH"})
+        return start(command, self.shop.root, self.environment | environment)
 
     def run(self, command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
         process = self.process(command, **environment)
@@ -345,7 +343,7 @@ def test_shell(machine: Machine, scratch: ScratchDatabase) -> None:
 @one_of_each
 def test_rollback(machine: Machine, scratch: ScratchDatabase) -> None:
     upgrade(machine.shop.on(scratch))
-    query_nothing(scratch, "INSERT INTO authors (name, born) VALUES ('Ada', 1815)")
+    execute(scratch, "INSERT INTO authors (name, born) VALUES ('Ada', 1815)")
     back = ["sh", str(RECIPES / "rollback.sh"), str(machine.secrets / "database-url"), "base"]
     done = machine.run(back)
     assert done.returncode == 10, done.stderr
@@ -354,9 +352,3 @@ def test_rollback(machine: Machine, scratch: ScratchDatabase) -> None:
     done = machine.run(back, ACCEPT_DATA_LOSS="yes")
     assert done.returncode == 0, done.stderr
     assert at(scratch) == []
-
-
-def query_nothing(scratch: ScratchDatabase, sql: str) -> None:
-    from tests.whole_projects import execute
-
-    execute(scratch, sql)

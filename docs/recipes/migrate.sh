@@ -7,7 +7,7 @@ attempt=1
 while :; do
     code=0
     topchef-db upgrade --url-file "$url_file" \
-        --lock-timeout "${LOCK_TIMEOUT:-300}" || code=$?
+        --wait "${WAIT:-60}" --lock-timeout "${LOCK_TIMEOUT:-300}" || code=$?
     case $code in
     0) exit 0 ;;
     3 | 4) ;; # not reachable, or another migrator is at work
