@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import stat
 import subprocess
@@ -126,6 +127,29 @@ def test_the_migrator_moves_the_database(project: MakeProject, shop: Shop) -> No
         done = call(*move, "--url", url)
         assert done.returncode == 0, (move, done.stderr)
     assert tables(shop.administrator) == {"alembic_version"}
+
+
+@like_mysql
+def test_the_migrator_needs_each_of_its_rights(
+    project: MakeProject, shop: Shop, rng: random.Random, *, exhaustive: bool
+) -> None:
+    project("linear")
+    (granted,) = re.findall(r"GRANT (SELECT, INSERT[^;]*?)\s+ON", of_server(shop))
+    rights = granted.replace("\n", " ").split(", ")
+    assert len(rights) == {"mariadb": 8, "mysql": 9}[shop.backend_name]
+    url = shop.url("shop_migrator")
+    for right in rights if exhaustive else rng.sample(rights, 2):
+        shop.run(f"REVOKE {right} ON shop.* FROM shop_migrator")
+        moves = (("upgrade",), ("downgrade", "base", "--yes"))
+        codes = [call(*move, "--url", url).returncode for move in moves]
+        assert codes != [0, 0], right
+        shop.run(f"GRANT {right} ON shop.* TO shop_migrator", "DROP DATABASE shop")
+        shop.run("CREATE DATABASE shop CHARACTER SET utf8mb4")
+    assert call("upgrade", "--url", url).returncode == 0
+
+
+def of_server(shop: Shop) -> str:
+    return BLOCKS[f"{shop.backend_name}-server"]
 
 
 @on_servers

@@ -12,6 +12,7 @@ import string
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -270,10 +271,9 @@ def uses(workflow: dict[str, Any], name: str, action: str) -> dict[str, Any]:
     return given
 
 
-def shell(machine: Machine, name: str, url: str) -> subprocess.CompletedProcess[str]:
-    """Run the steps of a job that have commands, as GitHub does, but those that install."""
+def shells(machine: Machine, name: str, url: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the steps of a job that have commands, as GitHub does, but those that install."""
     workflow = manifest("github-actions.yml")
-    done = None
     for step in steps(workflow, name):
         if "run" in step and not step["run"].startswith("pip "):
             given = {**workflow["env"], **step["env"]}
@@ -281,11 +281,28 @@ def shell(machine: Machine, name: str, url: str) -> subprocess.CompletedProcess[
                 key: COMMIT if value == "${{ github.sha }}" else url for key, value in given.items()
             }
             file = machine.shop.write("step.sh", step["run"])
-            done = machine.run(["bash", "-e", str(file)], **values)
-            if done.returncode:
-                break
-    assert done is not None
-    return done
+            yield machine.process(["bash", "-e", str(file)], **values)
+
+
+def shell(machine: Machine, name: str, url: str) -> subprocess.CompletedProcess[str]:
+    """Run the one step of a job that is about the database."""
+    (process,) = shells(machine, name, url)
+    out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(name, process.returncode, out, err)
+
+
+@one_of_each
+def test_a_workflow_that_is_cancelled(machine: Machine, scratch: ScratchDatabase) -> None:
+    machine.shop.write("alembic/versions/dd40_waits.py", revision("dd40", WAITS, down="cc30"))
+    (machine.shop.root / "go").touch()
+    assert shell(machine, "plan", text(scratch)).returncode == 0
+    for each in ("go", "at-work"):  # a plan is made by calling the revision
+        (machine.shop.root / each).unlink()
+    (process,) = shells(machine, "migrate", text(scratch))
+    wait_for(machine.shop.root / "at-work", process)
+    process.send_signal(signal.SIGINT)  # to the shell alone, which topchef-db has replaced
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
 
 
 @one_of_each
