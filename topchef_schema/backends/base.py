@@ -19,6 +19,7 @@ from topchef_schema.backends.driver_message import driver_message
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
+    from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot, TableName
 
 SCRATCH_PREFIX = "topchef_scratch_"
@@ -34,6 +35,7 @@ class Failure(StrEnum):
     READ_ONLY = "the database is read-only for this user"
     LOCK_TIMEOUT = "a lock was not granted in time"
     DEADLOCK = "two sessions waited for each other"
+    CANCELLED = "the statement was cancelled"
     CONNECTION_LOST = "the connection was lost"
     ALREADY_EXISTS = "an object exists already"
     OTHER = "the statement failed"
@@ -216,6 +218,9 @@ class Backend(Protocol):
         the kernel releases it when the holder dies. Leaves *connection* out of any transaction it
         was not in. Gives what says whether the lock is still held.
         """
+
+    def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
+        """Return what keeps the statements of revisions on *connection* within *limits*."""
 
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
         """Return the canonical schema, read from the server's own catalog.

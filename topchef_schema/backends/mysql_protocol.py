@@ -35,6 +35,7 @@ NUMBERS: Mapping[int, Failure] = {
     **dict.fromkeys((1142, 1143, 1370, 1792, 1836, 3989), Failure.READ_ONLY),
     **dict.fromkeys((1205, 3572), Failure.LOCK_TIMEOUT),
     **dict.fromkeys((1213, 1614, 3058), Failure.DEADLOCK),
+    **dict.fromkeys((1317, 1969, 3024), Failure.CANCELLED),
     **dict.fromkeys((0, 1053, 1927, 2006, 2013, 2014, 2055, 4031), Failure.CONNECTION_LOST),
     **dict.fromkeys(
         (1007, 1022, 1050, 1060, 1061, 1068, 1304, 1359, 1517, 1537, 1826, 3822),

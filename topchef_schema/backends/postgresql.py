@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
     from topchef_schema.backends.base import Held, Server
+    from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot
 
 IDENTITY = """
@@ -109,6 +110,12 @@ class PostgreSQL:
         from topchef_schema.backends import postgresql_lock
 
         return postgresql_lock.held(connection, key, timeout, run_id)
+
+    def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
+        """Return what sets them for the length of a transaction."""
+        from topchef_schema.backends.postgresql_timeouts import PostgreSQLTimeouts
+
+        return PostgreSQLTimeouts(connection, limits, self.failure)
 
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
         """Return the canonical schema of the whole database."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
     from topchef_schema.backends.base import Held, Server
+    from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot
 
 LOCK_SUFFIX = ".topchef-lock"
@@ -23,6 +24,7 @@ LOCK_SUFFIX = ".topchef-lock"
 FAILURES = {
     "SQLITE_BUSY": Failure.LOCK_TIMEOUT,
     "SQLITE_LOCKED": Failure.LOCK_TIMEOUT,
+    "SQLITE_INTERRUPT": Failure.CANCELLED,
     "SQLITE_READONLY": Failure.READ_ONLY,
     "SQLITE_CANTOPEN": Failure.UNREACHABLE,
     "SQLITE_PERM": Failure.ACCESS_DENIED,
@@ -119,6 +121,12 @@ class SQLite:
         path = database.with_name(database.name + LOCK_SUFFIX)
         with file_lock.held(path, key, timeout, run_id):
             yield _always
+
+    def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
+        """Return what waits for the file, and interrupts what takes too long."""
+        from topchef_schema.backends.sqlite_timeouts import SQLiteTimeouts
+
+        return SQLiteTimeouts(connection, limits, self.failure)
 
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
         """Return the canonical schema of the main database."""

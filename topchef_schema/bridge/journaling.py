@@ -59,6 +59,9 @@ class Keep(Protocol):
 class Rules(Protocol):
     """What is peculiar to one database."""
 
+    def clear_away(self, connection: Connection, sql: str) -> None:
+        """Remove what a statement left that did not take effect."""
+
     @property
     def one_writer(self) -> bool:
         """Whether a connection that has written keeps all others from writing."""
@@ -112,6 +115,11 @@ class Journaling:
         self._next = self.done[-1].position + 1 if self.done else 0
         self._written = bool(self.done)
 
+    @property
+    def replaying(self) -> bool:
+        """Whether the revision has not come yet to where an interrupted run stopped."""
+        return self._at < len(self.done)
+
     @contextmanager
     def attached(self, engine: Engine) -> Iterator[Journaling]:
         """Follow what is sent through *engine* meanwhile."""
@@ -136,6 +144,11 @@ class Journaling:
         finally:
             for name, hook in hooks.items():
                 event.remove(engine, name, hook)
+
+    @property
+    def undone(self) -> tuple[int, ...]:
+        """The positions of statements that were written down and that the server refused."""
+        return tuple(self._void)
 
     def finish(self, connection: Connection) -> None:
         """End the step, in the transaction that writes its version row.
@@ -256,10 +269,8 @@ class Journaling:
         if self._busy or self._finished:
             return None
         if self._skips:
-            if not hasattr(cursor, "lastrowid"):
-                # PyMySQL's has it only once something was sent; psycopg's never has.
-                with suppress(AttributeError):
-                    cursor.lastrowid = None
+            with suppress(AttributeError):  # of a driver that knows none, and lets none be set
+                cursor.lastrowid = getattr(cursor, "lastrowid", None)
             return True
         if not self._wraps or self._current is None:
             return None
@@ -303,7 +314,8 @@ class Journaling:
         if self._busy or self._finished:
             return
         drafts = self._pending.pop(connection, [])
-        if drafts or self._void:
+        if drafts:
+            # With them goes the entry of what was refused: the revision went on without it.
             self._write(connection, drafts)
 
     def _write(self, connection: Connection, drafts: Sequence[Draft]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
+from topchef_schema.backends.timeouts import Limits
 from topchef_schema.errors import InDoubtError, UsageError
 from topchef_schema.model import Direction, JournalEntry
 from topchef_schema.project import Project
@@ -97,7 +98,9 @@ def _following(session: Session, target: Target, left: Sequence[JournalEntry]) -
     if made:
         journal.create(session.connection, keep.schema)
         session.commit()
-    done = resume.done(left, session, target) if left else ()
+    bounds = target.backend.timeouts(session.connection, Limits())
+    done = resume.done(left, session, target, bounds) if left else ()
+    bounds.restore()
     rules = target.backend.commit_rules
     assert rules is not None
     return Journaling(keep, rules, Listener(target.backend.name), done)

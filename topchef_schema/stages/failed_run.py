@@ -10,6 +10,7 @@ from topchef_schema.backends.base import first_line
 from topchef_schema.backends.driver_message import driver_message
 from topchef_schema.errors import InterruptedRunError, MigrationError, PartialError
 from topchef_schema.model import Direction, Statement, Step, short
+from topchef_schema.stages import retrying
 from topchef_schema.stages.run import LockLostError
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def failure(run: Run, failed: StepFailed, now: tuple[str, ...]) -> MigrationErro
     stays = [step.revision.id for step in run.done[: run.kept]]
     word = "upgrade" if failed.step.direction is Direction.UP else "downgrade"
     message = f"the {word} of revision {failed.step.revision.id} failed: {first_line(failed.cause)}"
+    added, remedy = _limited(run, failed)
+    message += added
     if stays:
         message += f"; of this run, these stay done: {', '.join(stays)}"
     else:
@@ -56,6 +59,7 @@ def failure(run: Run, failed: StepFailed, now: tuple[str, ...]) -> MigrationErro
             "undo these statements by hand, or do the rest by hand and run: "
             f"topchef-db stamp {failed.step.stamped_as}"
         )
+    hint = remedy + hint
     if failed.failed is not None:
         hint += f"; the statement was: {short(failed.failed.sql)}"
     kind = PartialError if partial else MigrationError
@@ -91,6 +95,14 @@ def interrupted(runs: Sequence[Run]) -> InterruptedRunError:
 
 def _named(steps: Sequence[Step]) -> str:
     return ", ".join(step.revision.id for step in steps)
+
+
+def _limited(run: Run, failed: StepFailed) -> tuple[str, str]:
+    """Return what a limit of the run adds to the message and to the hint."""
+    if run.backend is None or run.bounds is None:
+        return "", ""
+    found = retrying.remedy(run.backend, failed.cause, run.limits, run.bounds.blockers)
+    return (found[0], f"{found[1]}; else ") if found else ("", "")
 
 
 def _unrecorded(run: Run, failed: StepFailed, now: tuple[str, ...]) -> tuple[Statement, ...]:

@@ -21,6 +21,7 @@ from topchef_schema.stages.run import Applied, Repair, Run
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Leftover
+    from topchef_schema.backends.timeouts import Limits
     from topchef_schema.bridge.session import Session
     from topchef_schema.project import Project
 
@@ -92,14 +93,20 @@ def _with_the_rest(project: Project, found: Interrupted) -> Interrupted:
 
 
 def resume_step(
-    project: Project, *, repair: Repair, lock_timeout: float = apply.LOCK_TIMEOUT
+    project: Project,
+    *,
+    repair: Repair,
+    lock_timeout: float = apply.LOCK_TIMEOUT,
+    limits: Limits | None = None,
 ) -> tuple[Applied, ...]:
     """Finish the interrupted step of each database, and nothing else.
 
     Raises what `apply.migrate` raises.
     """
     nothing_else = lambda heads: Plan((), heads)  # noqa: E731
-    return apply.migrate(project, nothing_else, lock_timeout=lock_timeout, repair=repair)
+    return apply.migrate(
+        project, nothing_else, lock_timeout=lock_timeout, limits=limits, repair=repair
+    )
 
 
 def mark(
