@@ -1,4 +1,4 @@
-"""The options that bound what a command waits for: a server, another migrator, locks, statements."""
+"""The options that bound what is waited for: a server, another migrator, locks, statements."""
 
 from __future__ import annotations
 
