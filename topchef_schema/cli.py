@@ -108,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     with contextlib.suppress(ValueError):  # only the main thread may ask for signals
         # What was made for this run is removed as after Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Of thousands of revisions, nothing is to be thrown away: seldom look for what is.
+    gc.set_threshold(50_000)
     with _broken_pipe(), log_to_stderr(_level(given), _log_format(given)):
         code = run(given)
         # What is left need not be looked through on the way out.
