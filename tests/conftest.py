@@ -60,6 +60,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "backends(*names): the backends that this test's `backend_name` runs over"
     )
     config.addinivalue_line(
+        "markers",
+        "fact(*numbers): shows that a failure in tests/test_known_failures.py is not ours",
+    )
+    config.addinivalue_line(
         "markers", "whole_run: too slow, or of no use, for a run that `--only` narrows down"
     )
     if config.option.seed is None:

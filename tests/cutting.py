@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -77,10 +77,21 @@ class Proxy:
             end.close()
 
 
-def through(url: URL, proxy: Proxy) -> URL:
+class Listening(Protocol):
+    """A proxy of any kind."""
+
+    port: int
+
+
+def through(url: URL, proxy: Listening) -> URL:
     """Return *url* as a client of *proxy* writes it."""
     query = {key: value for key, value in url.query.items() if key not in ("host", "unix_socket")}
     return url.set(host="127.0.0.1", port=proxy.port, query=query)
+
+
+def connected_to(url: URL) -> socket.socket:
+    """Open a connection to the server at *url*, which may listen on a file."""
+    return _connected(_address(url))
 
 
 def _address(url: URL) -> str | tuple[str, int]:

@@ -52,6 +52,7 @@ def waiting(project: MakeProject) -> Whole:
     return project(versions={"a1.py": revision("a1", WAITS, 'op.drop_table("late")')})
 
 
+@pytest.mark.fact(6)
 def test_the_lock_of_another_process(waiting: Whole, scratch: ScratchDatabase) -> None:
     first = waiting.start("upgrade", "--url-env", "SHOP", SHOP=text(scratch))
     wait_for((waiting.root / "started").exists, first)
@@ -66,25 +67,6 @@ def test_the_lock_of_another_process(waiting: Whole, scratch: ScratchDatabase) -
     code, _, err = finished(first)
     assert code == 0, err
     assert waiting.call("upgrade", "--url", text(scratch)).returncode == 0
-
-
-def test_four_at_once(project: MakeProject, scratch: ScratchDatabase) -> None:
-    shop = project("linear")
-    processes = [
-        shop.start("upgrade", "--url-env", "SHOP", "--format", "json", SHOP=text(scratch))
-        for _ in range(4)
-    ]
-    ends = [finished(process) for process in processes]
-    assert [code for code, _, _ in ends] == [0, 0, 0, 0], ends
-    steps = [len(checked(out)["checks"]) for _, out, _ in ends]
-    assert sorted(steps) == [0, 0, 0, 3]
-    rows = history(shop.on(scratch)).data["events"]
-    assert [(row["revision"], row["status"]) for row in rows] == [
-        ("aa10", "applied"),
-        ("bb20", "applied"),
-        ("cc30", "applied"),
-    ]
-    assert len({row["run_id"] for row in rows}) == 1
 
 
 def interrupted(waiting: Whole, database: ScratchDatabase, number: int) -> None:

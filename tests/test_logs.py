@@ -226,6 +226,7 @@ except Exception as error:
     assert_no_secret(done, scratch)
 
 
+@pytest.mark.fact(7)
 @pytest.mark.parametrize("scheme", ["postgresql+psycopg", "mariadb+pymysql", "sqlite"])
 def test_no_password_of_a_server_that_is_not_there(project: MakeProject, scheme: str) -> None:
     url = f"{scheme}://cook:sta%40ple-horse@127.0.0.1:1/kitchen?password=sta%40ple-horse"

@@ -129,6 +129,7 @@ def test_no_failure_shows_the_secret(
             assert error["where"]
 
 
+@pytest.mark.fact(7)
 def test_percent_in_the_ini_file(project: MakeProject) -> None:
     """An undoubled percent sign is the classic: the message must not repeat the line."""
     shop = project("linear", ini="sqlalchemy.url = postgresql://user:hunter%40two@host/db")
@@ -177,6 +178,7 @@ def awkward(server: Server, scratch: ScratchDatabase, backend: Backend) -> URL:
     return scratch.url.set(username=f"u{user}", password=PASSWORD)
 
 
+@pytest.mark.fact(7)
 @pytest.mark.backends("postgresql", "mariadb", "mysql")
 def test_awkward_password(
     project: MakeProject,

@@ -168,6 +168,7 @@ def test_every_command_on_many_merges(project: MakeProject, unit: int) -> None:
     assert [move for move, each in counts.items() if not linear(each)] == []
 
 
+@pytest.mark.fact(8)
 def test_last_revision_is_proven_on_top_of_many(
     project: MakeProject, servers: dict[str, Server], unit: int
 ) -> None:

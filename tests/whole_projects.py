@@ -147,7 +147,7 @@ def call(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ``topchef-db`` within this process; return its exit code and what it printed."""
     log = logging.getLogger("topchef_schema")
     before = log.handlers[:], log.propagate, log.level
-    terminated = signal.getsignal(signal.SIGTERM)
+    signals = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     out, err = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -158,7 +158,8 @@ def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         log.handlers[:], log.propagate, level = before
         log.setLevel(level)
         with contextlib.suppress(ValueError):
-            signal.signal(signal.SIGTERM, terminated)
+            for number, handler in signals.items():
+                signal.signal(number, handler)
     assert isinstance(code, int)
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 

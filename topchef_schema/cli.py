@@ -7,7 +7,6 @@ import gc
 import io
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from topchef_schema import __version__
+from topchef_schema import __version__, stopping
 from topchef_schema.commands import options
 from topchef_schema.discover import discover, find, modules, source
 from topchef_schema.errors import InterruptedRunError, TopchefError, UsageError
@@ -35,7 +34,8 @@ Examples:
 \b
 The database: --url, --url-env, --url-file, TOPCHEF_DATABASE_URL, or what the project says.
 Exit codes: 0 done · 2 usage · 3 unreachable · 4 locked · 5 failed, nothing applied ·
-6 failed, part applied · 7 in doubt · 8 history · 9 file changed · 10 found something."""
+6 failed, part applied · 7 in doubt · 8 history · 9 file changed · 10 found something ·
+130 interrupted."""
 
 
 COMMANDS = "topchef_schema.commands"
@@ -106,8 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # A script has to be the same whatever the terminal's character set is.
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     with contextlib.suppress(ValueError):  # only the main thread may ask for signals
-        # What was made for this run is removed as after Ctrl-C.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        stopping.listen(lambda: _end_at_once(given))
     # Of thousands of revisions, nothing is to be thrown away: seldom look for what is.
     gc.set_threshold(50_000)
     with _broken_pipe(), log_to_stderr(_level(given), _log_format(given)):
@@ -134,11 +133,22 @@ def run(given: list[str]) -> int:
     except TopchefError as error:
         return chosen.failure(error)
     except (KeyboardInterrupt, click.Abort):
-        return chosen.failure(
-            InterruptedRunError(
-                "interrupted", where="this run", hint="run the same command again to continue"
-            )
-        )
+        return chosen.failure(_interrupted())
+
+
+def _interrupted() -> InterruptedRunError:
+    return InterruptedRunError(
+        "interrupted", where="this run", hint="run the same command again to continue"
+    )
+
+
+def _end_at_once(given: Sequence[str]) -> None:
+    """End in the middle of a statement: the server, or the kernel, lets go of all that is held."""
+    try:
+        _Output.guess(given).failure(_interrupted())
+        sys.stdout.flush()
+    finally:
+        os._exit(InterruptedRunError.exit_code)
 
 
 class _Output:

@@ -61,6 +61,8 @@ class UnreachableError(TopchefError):
     """A database or server cannot be reached or made, or its driver is missing."""
 
     exit_code = 3
+    may_come = False
+    """Whether somebody else is to make it, and may be about to."""
 
 
 class LockedError(TopchefError):

@@ -245,6 +245,7 @@ def test_the_lock_is_refused_at_once_with_no_timeout(
         assert time.monotonic() - start < 5
 
 
+@pytest.mark.fact(5)
 def test_a_waiter_gets_the_lock_when_its_holder_is_killed(
     backend: Backend, scratch: ScratchDatabase, connection: sa.Connection
 ) -> None:

@@ -85,6 +85,7 @@ def test_closing_removes_what_was_made(
     assert not backend.exists(as_administrator(server, database.url))
 
 
+@pytest.mark.fact(22)
 def test_a_scratch_user_reaches_its_own_database_only(
     backend: Backend, named_server: Server, connect: Connect
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_script_is_split_by_those_who_know(
     server.drop(database)
 
 
+@pytest.mark.fact(23)
 def test_a_script_fails_at_its_last_statement_too(backend: Backend, server: Server) -> None:
     database = server.create()
     with pytest.raises(Exception, match="nowhere"):

@@ -172,6 +172,7 @@ def test_a_program_is_believed_what_it_says(said: str, *, is_theirs: bool) -> No
     assert MAKERS.recognises(said) is is_theirs
 
 
+@pytest.mark.fact(23)
 @pytest.mark.skipif(shutil.which("mysql") is None, reason="no client")
 def test_the_script_stops_at_an_error(scratch: ScratchDatabase, connection: Connection) -> None:
     script = BACKEND.preamble() + "CREATE TABLE t (a INT);\nSELEC 1;\nCREATE TABLE u (a INT);\n"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.backends("mysql", "mariadb")
 
 
+@pytest.mark.fact(18)
 def test_the_lock_outlives_commits(
     backend: Backend, scratch: ScratchDatabase, connect: Connect
 ) -> None:
@@ -36,6 +37,7 @@ def test_the_lock_outlives_commits(
             pass
 
 
+@pytest.mark.fact(18)
 def test_the_lock_stays_with_a_statement_whose_client_is_gone(
     backend: Backend, scratch: ScratchDatabase, connect: Connect
 ) -> None:
@@ -57,6 +59,7 @@ def test_the_lock_stays_with_a_statement_whose_client_is_gone(
             assert waiter.exec_driver_sql(found).scalar_one() == 0
 
 
+@pytest.mark.fact(4)
 def test_names_of_locks_are_short_and_differ_by_database_and_key() -> None:
     names = {lock_name("a" * 64, "k" * 99), lock_name("a" * 64, "k"), lock_name("a", "k")}
     assert len(names) == 3
@@ -80,6 +83,25 @@ def test_a_lost_connection_is_the_error_and_not_the_lock(
         holder.rollback()
         with backend.lock(killer, "key", 10):
             pass
+
+
+def test_a_new_session_does_not_hold_what_the_lost_one_held(
+    backend: Backend, scratch: ScratchDatabase, connect: Connect
+) -> None:
+    with (
+        connect(scratch.url) as holder,
+        connect(scratch.url) as killer,
+        backend.lock(holder, "key", 0) as held,
+    ):
+        session = holder.exec_driver_sql("SELECT connection_id()").scalar_one()
+        assert held()
+        killer.exec_driver_sql(f"KILL {session}")
+        with pytest.raises(OperationalError):
+            holder.exec_driver_sql("SELECT 1")
+        assert not held()
+        holder.rollback()
+        assert holder.exec_driver_sql("SELECT connection_id()").scalar_one() != session
+        assert not held()
 
 
 def failing(backend: Backend, connection: Connection, statement: str) -> Failure:

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from tests.backends.connections import in_event_loop, send
 from tests.backends.other_process import KEY, other_process
+from tests.backends.pooling_proxy import pooled
 from topchef_schema.backends.base import Failure
 from topchef_schema.backends.postgresql import BACKEND
-from topchef_schema.errors import LockedError
+from topchef_schema.errors import LockedError, UnreachableError
 from topchef_schema.model import Snapshot
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ def test_waits_and_lost_connections_are_told_apart(
         other.invalidate()
 
 
+@pytest.mark.fact(26)
 def test_the_holder_of_the_lock_is_named_by_its_process(
     backend_name: str, scratch: ScratchDatabase, connection: sa.Connection
 ) -> None:
@@ -159,6 +161,7 @@ def test_the_holder_of_the_lock_is_named_by_its_process(
         assert f"topchef-db pid {process.pid} on " in caught.value.message
 
 
+@pytest.mark.fact(18)
 def test_a_statement_that_outlives_its_killed_client_is_waited_for(
     backend_name: str, scratch: ScratchDatabase, connect: Connect
 ) -> None:
@@ -188,6 +191,7 @@ def test_a_statement_that_outlives_its_killed_client_is_waited_for(
         assert one.exec_driver_sql("SHOW application_name").scalar_one() == name
 
 
+@pytest.mark.fact(3)
 def test_the_lock_does_not_hold_up_a_concurrent_index(
     backend_name: str, scratch: ScratchDatabase, connect: Connect
 ) -> None:
@@ -199,6 +203,25 @@ def test_the_lock_does_not_hold_up_a_concurrent_index(
         one.exec_driver_sql("SET statement_timeout = 5000")
         one.exec_driver_sql("CREATE INDEX CONCURRENTLY i ON t (name)")
         assert not BACKEND.snapshot(one).objects["index public.t.i"].endswith("invalid")
+
+
+def test_a_proxy_that_pools_transactions_is_refused(
+    backend_name: str, scratch: ScratchDatabase, connect: Connect
+) -> None:
+    """Also one that is idle, and so gives the same session again to whoever asks first."""
+    if "host" not in scratch.url.query:
+        pytest.skip("the server has no socket file for the proxy")
+    with pooled(scratch.url) as url, connect(url) as connection:
+        pids = set()
+        for _ in range(3):
+            pids.add(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+            connection.rollback()
+        assert len(pids) == 1
+        with pytest.raises(UnreachableError) as caught, BACKEND.lock(connection, KEY, timeout=5):
+            pytest.fail("nobody can hold a lock there")
+        assert "proxy" in caught.value.message
+        assert "the server itself" in caught.value.hint
+        connection.rollback()
 
 
 def test_the_lock_needs_no_free_place_in_the_pool(

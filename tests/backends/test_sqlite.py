@@ -271,6 +271,7 @@ def test_aiosqlite_reads_the_same_schema_and_holds_the_same_lock(
     assert in_event_loop(url, work) == (expected, BACKEND.identity(connection))
 
 
+@pytest.mark.fact(5, 27)
 def test_the_holder_is_named_and_the_lock_file_stays(
     backend_name: str, scratch: ScratchDatabase, connection: sa.Connection
 ) -> None:
@@ -286,6 +287,7 @@ def test_the_holder_is_named_and_the_lock_file_stays(
     assert file.read_text() == ""
 
 
+@pytest.mark.fact(27)
 def test_the_lock_leaves_the_locks_of_sqlite_alone(
     backend_name: str, scratch: ScratchDatabase, connection: sa.Connection
 ) -> None:
@@ -311,6 +313,7 @@ def test_a_folder_that_may_not_be_written_to_is_a_clear_error(
     Path(f"{scratch.url.database}.topchef-lock").rmdir()
 
 
+@pytest.mark.fact(24)
 def test_existence_is_asked_without_making_a_file(
     backend_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

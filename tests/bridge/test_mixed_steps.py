@@ -202,6 +202,7 @@ def test_a_step_that_fails(project: MakeProject, scratch: ScratchDatabase, case:
     assert place(scratch) == (["cccc"], expected)
 
 
+@pytest.mark.fact(10)
 def test_up_again_after_named_types(project: MakeProject, scratch: ScratchDatabase) -> None:
     """SQLAlchemy remembers a type that it made, and would not make it again in the same run."""
     up = 'op.create_table("t_a", sa.Column("mood", sa.Enum("ok", "sad", name="mood")))'

@@ -142,6 +142,7 @@ def rows(database: ScratchDatabase, table: str = "alembic_version") -> list[str]
     return [row[0] for row in query(database, f"SELECT version_num FROM {table}")]
 
 
+@pytest.mark.fact(25)
 @pytest.mark.parametrize("settings", ["", "databases = engine1, engine2"])
 def test_each_database_is_migrated(
     multidb: Multidb, scratch: ScratchDatabase, other: ScratchDatabase, settings: str

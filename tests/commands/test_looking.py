@@ -28,6 +28,7 @@ LOOKS = [
 ]
 
 
+@pytest.mark.fact(24)
 @pytest.mark.parametrize("look", LOOKS, ids=" ".join)
 def test_no_file_is_made(project: MakeProject, look: tuple[str, ...]) -> None:
     shop = project("linear", ini="sqlalchemy.url = sqlite:///app.db")

@@ -177,6 +177,7 @@ def test_missing_driver(
         refused(call(command, "--url", url), 3, words)
 
 
+@pytest.mark.fact(6)
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql", "mariadb"])
 def test_no_server(project: MakeProject, scheme: str) -> None:
     project("linear")

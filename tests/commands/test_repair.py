@@ -113,6 +113,7 @@ def test_a_mark_takes_a_persons_word_for_it(
     assert list(status(shop.on(scratch)).data["current"]) == [place]
 
 
+@pytest.mark.fact(21)
 def test_a_revision_that_goes_on_otherwise_is_not_sent(
     project: MakeProject, scratch: ScratchDatabase, backend: Backend
 ) -> None:
@@ -196,6 +197,7 @@ def test_a_copy_that_was_not_finished_is_shown(project: MakeProject) -> None:
     }
 
 
+@pytest.mark.fact(16)
 def test_an_invalid_index_is_shown(
     project: MakeProject, scratch: ScratchDatabase, backend: Backend
 ) -> None:
@@ -233,3 +235,31 @@ def test_options_that_contradict_each_other(project: MakeProject) -> None:
         repair(shop.here(), resume=True, mark_applied=True)
     with pytest.raises(UsageError, match="do not go together"):
         repair(shop.here(), mark_applied=True, statement="done")
+
+
+LOOKS = revision(
+    "b2",
+    'columns = [each["name"] for each in sa.inspect(op.get_bind()).get_columns("first")]\n'
+    'assert "gone" in columns, columns\n'
+    'op.drop_column("first", "gone")\n'
+    'op.execute("INSERT INTO wanted VALUES (1)")',
+    down="a1",
+)
+
+
+def test_a_revision_that_cannot_be_run_again_is_left_to_a_person(
+    project: MakeProject, scratch: ScratchDatabase, backend: Backend
+) -> None:
+    """It reads what it has changed itself: no replay brings back what it saw."""
+    needs_autocommitting_ddl(backend)
+    first = FIRST.replace("sa.Integer)", 'sa.Integer), sa.Column("gone", sa.Integer)')
+    shop = project(versions={"a1.py": first, "b2.py": LOOKS})
+    with pytest.raises(PartialError):
+        upgrade(shop.on(scratch))
+    execute(scratch, "CREATE TABLE wanted (id INTEGER)")
+    with pytest.raises(InDoubtError, match="before it comes to where it stopped"):
+        upgrade(shop.on(scratch))
+    (left,) = repair(shop.on(scratch)).data["interrupted"]
+    assert [sql.split()[:2] for sql in left["done"]] == [["ALTER", "TABLE"]]
+    repair(shop.on(scratch), mark_applied=True, reason="the row is there")
+    assert query(scratch, "SELECT version_num FROM alembic_version") == [("b2",)]

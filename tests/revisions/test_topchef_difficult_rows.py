@@ -208,6 +208,7 @@ def test_mysql_that_never_had_checks_is_adopted(place: Place, other_place: Place
     assert diff(place.snapshot(), other_place.snapshot()).changes == ()
 
 
+@pytest.mark.fact(15)
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize(("at", "to"), [("0001", "head"), ("0005", "head"), ("head", "base")])
 def test_sqlite_that_enforces_foreign_keys_loses_no_job(place: Place, at: str, to: str) -> None:

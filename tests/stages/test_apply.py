@@ -85,6 +85,7 @@ def test_nothing_to_do_writes_nothing(project: MakeProject, scratch: ScratchData
     assert "topchef_history" not in tables(scratch)
 
 
+@pytest.mark.fact(6)
 def test_failed_step_of_its_own_transaction(
     project: MakeProject, scratch: ScratchDatabase, backend: Backend
 ) -> None:
@@ -118,6 +119,7 @@ def test_failed_first_statement_leaves_nothing(
     assert tables(scratch) - {JOURNAL_TABLE} == {"alembic_version", "good", "topchef_history"}
 
 
+@pytest.mark.fact(12)
 @pytest.mark.parametrize("env", ["usual", "outer_transaction"])
 @pytest.mark.backends("postgresql")
 def test_one_transaction_for_the_run_is_all_or_nothing(
@@ -198,6 +200,7 @@ def test_autocommit_block(project: MakeProject, scratch: ScratchDatabase, env: s
     assert query(scratch, valid) == [(True,)]
 
 
+@pytest.mark.fact(11)
 @pytest.mark.parametrize("env", ["usual", "step_by_step"])
 @pytest.mark.backends("postgresql")
 def test_what_came_before_an_autocommit_block_is_partly_applied(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.whole_projects import MakeProject, Whole, execute, query, revision, tables, text
-from topchef_schema import roundtrip, sql, status, upgrade
-from topchef_schema.errors import MigrationError, UsageError
+from topchef_schema import repair, roundtrip, sql, status, upgrade
+from topchef_schema.errors import InDoubtError, MigrationError, UsageError
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import ScratchDatabase, Server
@@ -153,3 +155,58 @@ def test_mistakes(project: MakeProject, server: Server, reference: str) -> None:
 
 def _password(server: Server) -> Any:
     return server.url.password or "no password"
+
+
+DYING = f"""
+import os, signal
+import sqlalchemy as sa
+
+
+def die(at):
+    if os.environ.get("DIES") == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def lay(connection):
+    connection.execute(sa.text({CUSTOMERS!r}))
+    die("1")
+    connection.execute(sa.text("INSERT INTO customers VALUES (1, 'one')"))
+    die("2")
+    connection.execute(sa.text("CREATE TABLE orders (id INTEGER NOT NULL PRIMARY KEY)"))
+    connection.execute(sa.text("INSERT INTO orders VALUES (1)"))
+    die("3")
+"""
+
+
+@pytest.mark.parametrize("dies", ["1", "2", "3"])
+def test_a_function_that_is_killed_is_finished(
+    project: MakeProject, scratch: ScratchDatabase, dies: str
+) -> None:
+    whole = project(settings="baseline = before:lay", versions=LATE)
+    whole.write("before.py", DYING)
+    killed = whole.program("upgrade", "--url-env", "SHOP", SHOP=text(scratch), DIES=dies)
+    assert killed.returncode == -signal.SIGKILL
+    upgrade(whole.on(scratch))
+    assert {"customers", "orders", "cities"} < tables(scratch)
+    for table in ("customers", "orders"):
+        assert len(query(scratch, f"SELECT * FROM {table}")) == 1
+    assert repair(whole.on(scratch)).data == {"interrupted": []}
+
+
+@pytest.mark.backends("mariadb", "mysql")
+def test_a_script_that_is_killed_is_left_to_a_person(
+    project: MakeProject, scratch: ScratchDatabase
+) -> None:
+    whole = project(settings="baseline = old.sql", versions=LATE)
+    whole.write("old.sql", f"{CUSTOMERS}\nINSERT INTO customers SELECT SLEEP(30), 'x';\n")
+    running = whole.start("upgrade", "--url-env", "SHOP", SHOP=text(scratch))
+    while "customers" not in tables(scratch):
+        time.sleep(0.05)
+    running.kill()
+    running.communicate()
+    with pytest.raises(InDoubtError, match="in the middle of a script"):
+        upgrade(whole.on(scratch))
+    assert "cities" not in tables(scratch)
+    repair(whole.on(scratch), mark_applied=True)
+    upgrade(whole.on(scratch))
+    assert "cities" in tables(scratch)

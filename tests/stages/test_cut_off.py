@@ -16,6 +16,9 @@ from tests.whole_projects import MakeProject, query, revision
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
+# They take long, and what they try depends on the servers more than on versions.
+pytestmark = pytest.mark.whole_run
+
 SLEEP = {
     "postgresql": "SELECT pg_sleep(3)",
     "mariadb": "INSERT INTO first (id) SELECT 7 + SLEEP(3)",
@@ -102,6 +105,7 @@ FILL = (
 )
 
 
+@pytest.mark.fact(18)
 @pytest.mark.backends("mariadb", "mysql")
 def test_killed_in_a_copy(project: MakeProject, server: Server) -> None:
     """The server goes on with a copy whose client is dead: the next run waits for its end."""
@@ -111,6 +115,7 @@ def test_killed_in_a_copy(project: MakeProject, server: Server) -> None:
     killed_in(Runner(shop), server, statement)
 
 
+@pytest.mark.fact(16, 18)
 @pytest.mark.backends("postgresql")
 def test_killed_while_an_index_is_built_behind_a_writer(
     project: MakeProject, server: Server

@@ -13,6 +13,9 @@ from tests.whole_projects import MakeProject, revision
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, Server
 
+# They take long, and what they try depends on the servers more than on versions.
+pytestmark = pytest.mark.whole_run
+
 SAMPLE = 5
 
 MADE_UP = revision(
@@ -28,6 +31,7 @@ MADE_UP = revision(
 UNDO = "DROP TABLE IF EXISTS last; DROP TABLE IF EXISTS tokens"
 
 
+@pytest.mark.fact(2)
 @pytest.mark.parametrize("each", ["0", "1"])
 @pytest.mark.parametrize("way", sorted(WAYS))
 def test_killed_at_a_statement(
@@ -50,6 +54,7 @@ def test_killed_at_a_statement(
     assert tally.by_a_person == 0
 
 
+@pytest.mark.fact(21)
 def test_values_that_are_made_up_in_each_run(
     project: MakeProject,
     server: Server,

@@ -49,6 +49,7 @@ def outcomes(report: Report) -> dict[str, str]:
     return {str(check.revision): str(check.outcome) for check in report.checks}
 
 
+@pytest.mark.fact(8)
 def test_each_leak_is_found_once(project: MakeProject, server: Server, backend_name: str) -> None:
     shop = project("leaky")
     report = proven(shop, server)

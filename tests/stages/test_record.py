@@ -155,6 +155,7 @@ counted = sa.table("counted", sa.column("n", sa.Integer))
 op.get_bind().execute(counted.insert(), [{"n": len(found)}, {"n": 7}])"""
 
 
+@pytest.mark.fact(17)
 def test_revision_that_reads(
     project: MakeProject, server: Server, scratch: ScratchDatabase
 ) -> None:
@@ -333,6 +334,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.fact(23)
 def test_hostile_message(project: MakeProject, server: Server, scratch: ScratchDatabase) -> None:
     execute(scratch, "CREATE TABLE victims (id INTEGER)")
     body = 'op.create_table("harmless", sa.Column("id", sa.Integer))'
@@ -372,6 +374,7 @@ def test_no_server_is_needed(
     assert "INSERT INTO alembic_version" in script
 
 
+@pytest.mark.fact(17)
 @pytest.mark.parametrize("on", ["mssql", "oracle"])
 def test_revision_that_reads_where_there_is_no_server(project: MakeProject, on: str) -> None:
     reads = revision("dd40", READS, down="cc30")
@@ -400,6 +403,7 @@ def test_environment_without_offline_mode(
         assert query(scratch, "SELECT 1 FROM pg_namespace WHERE nspname = 'shop_meta'") == []
 
 
+@pytest.mark.fact(17)
 def test_revision_that_cannot_be_written_down(project: MakeProject) -> None:
     fails = revision("a1", READS)
     shop = project(versions={"a.py": fails})

@@ -9,8 +9,11 @@ import pytest
 from sqlalchemy import URL, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from topchef_schema.backends.base import Server
-from topchef_schema.stages import scratch
+from tests.whole_projects import MakeProject, revision, tables
+from tests.whole_projects import text as url_of
+from topchef_schema import roundtrip
+from topchef_schema.backends.base import ScratchDatabase, Server
+from topchef_schema.stages import scratch as scratch_work
 
 CREATE = {
     "postgresql": ["CREATE ROLE {name} LOGIN CREATEDB PASSWORD '{secret}'"],
@@ -43,13 +46,14 @@ def powerless(private_server: Server, backend_name: str) -> Iterator[URL]:
     execute(private_server.url, [DROP[backend_name].format(name=name)])
 
 
+@pytest.mark.fact(22)
 @pytest.mark.backends("postgresql", "mariadb", "mysql")
 def test_a_server_where_revisions_cannot_be_confined_is_not_used(
     powerless: URL, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
         caplog.at_level("INFO", "topchef_schema"),
-        scratch.place(powerless.render_as_string(hide_password=False)) as place,
+        scratch_work.place(powerless.render_as_string(hide_password=False)) as place,
     ):
         assert place.server.throwaway
     assert "may not create users" in caplog.text
@@ -58,7 +62,34 @@ def test_a_server_where_revisions_cannot_be_confined_is_not_used(
 
 @pytest.mark.backends("postgresql", "mariadb", "mysql")
 def test_a_server_where_they_can_be_is_used(private_server: Server) -> None:
-    with scratch.place(private_server.url.render_as_string(hide_password=False)) as place:
+    with scratch_work.place(private_server.url.render_as_string(hide_password=False)) as place:
         assert not place.server.throwaway
         with place.database() as database:
             assert database.url.username == database.name
+
+
+REACHES_OUT = {
+    "postgresql": ["CREATE ROLE {name}_more", "ALTER SYSTEM SET work_mem = '5MB'"],
+    "mysql": ["CREATE TABLE {name}.t (id INTEGER)", "SET PERSIST sort_buffer_size = 400000"],
+    "mariadb": ["CREATE TABLE {name}.t (id INTEGER)", "INSTALL SONAME 'ha_blackhole'"],
+}
+"""What would be done to another database of the server, called {name}, or to all of them."""
+
+
+@pytest.mark.fact(22)
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_revision_that_reaches_out(
+    project: MakeProject,
+    server: Server,
+    scratch: ScratchDatabase,
+    backend_name: str,
+    number: int,
+) -> None:
+    statement = REACHES_OUT[backend_name][number].format(name=scratch.name)
+    block = f'with op.get_context().autocommit_block():\n    op.execute("{statement}")'
+    shop = project(versions={"a1.py": revision("a1", block)})
+    (finding,) = roundtrip(shop.load(), on=[url_of(server)]).findings
+    assert (finding.rule, finding.sql) == ("upgrade-fails", statement)
+    assert any(word in finding.message for word in ("denied", "permission"))
+    assert tables(scratch) == set()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.plain_alembic import Rival
-from tests.whole_projects import MakeProject, Whole, query, revision, tables, text
+from tests.whole_projects import MakeProject, Whole, execute, query, revision, tables, text
 from topchef_schema import roundtrip, stamp, upgrade
 from topchef_schema.errors import MigrationError, PartialError
 from topchef_schema.model import HISTORY_TABLE, JOURNAL_TABLE
 
 if TYPE_CHECKING:
-    from topchef_schema.backends.base import ScratchDatabase, Server
+    from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
 ENVIRONMENTS = {
     "usual": None,
@@ -48,6 +48,7 @@ def left(database: ScratchDatabase) -> tuple[set[str], set[str]]:
     return there - OWN, {row[0] for row in rows}
 
 
+@pytest.mark.fact(12)
 @pytest.mark.parametrize("versions", [HALF, AT_ONCE], ids=["half", "at once"])
 @pytest.mark.parametrize("env", sorted(ENVIRONMENTS))
 def test_failed_upgrade(
@@ -86,6 +87,30 @@ def said(shop: Whole, error: MigrationError, there: set[str], rows: set[str]) ->
     assert alone <= named
     assert alone == named or "does not undo as a whole" in error.message
     assert type(error) is (PartialError if alone else MigrationError)
+
+
+@pytest.mark.fact(13)
+def test_rows_between_tables(
+    project: MakeProject, scratch: ScratchDatabase, backend: Backend
+) -> None:
+    """Rows and tables stay together or go together; what stays is said, and not done twice."""
+    mixed = (
+        'op.create_table("shelves", sa.Column("id", sa.Integer))\n'
+        'op.execute("INSERT INTO shelves VALUES (1)")\n'
+        'op.create_table("books", sa.Column("id", sa.Integer))\n' + FAILS
+    )
+    shop = project(env="step_by_step", versions={"a1.py": revision("a1", mixed)})
+    with pytest.raises(MigrationError) as caught:
+        upgrade(shop.on(scratch))
+    kept = () if backend.transactional_ddl else ("TABLE shelves", "INTO shelves", "TABLE books")
+    assert type(caught.value) is (PartialError if kept else MigrationError)
+    assert all(each in caught.value.message for each in kept)
+    assert left(scratch)[0] - {"alembic_version"} == ({"shelves", "books"} if kept else set())
+
+    execute(scratch, "CREATE TABLE nowhere (id INTEGER)")
+    upgrade(shop.on(scratch))
+    assert query(scratch, "SELECT id FROM shelves") == [(1,)]
+    assert left(scratch)[1] == {"a1"}
 
 
 UNCOMMITTED = """

@@ -19,6 +19,7 @@ from topchef_schema.backends.driver_message import driver_message
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
+    from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot, TableName
 
 SCRATCH_PREFIX = "topchef_scratch_"
@@ -34,6 +35,7 @@ class Failure(StrEnum):
     READ_ONLY = "the database is read-only for this user"
     LOCK_TIMEOUT = "a lock was not granted in time"
     DEADLOCK = "two sessions waited for each other"
+    CANCELLED = "the statement was cancelled"
     CONNECTION_LOST = "the connection was lost"
     ALREADY_EXISTS = "an object exists already"
     OTHER = "the statement failed"
@@ -45,6 +47,10 @@ class ScratchDatabase:
 
     name: str
     url: URL
+
+
+Held = Callable[[], bool]
+"""Says whether a lock is still held; so cheap that it may be called before each statement."""
 
 
 class Server(Protocol):
@@ -130,6 +136,9 @@ class CommitRules(Protocol):
     def before(self, connection: Connection, sql: str) -> str | None:
         """Return a digest of what the catalog says of the object that *sql* is to change."""
 
+    def takes_along(self, connection: Connection, sql: str) -> str | None:
+        """Say which rows *sql* would delete or change that it does not speak of, and why."""
+
     def begin(self, connection: Connection) -> None:
         """Open a transaction, if none is open and the driver would not open one for DDL."""
 
@@ -203,14 +212,18 @@ class Backend(Protocol):
         """Say what an error of the driver or of SQLAlchemy means."""
 
     def lock(
-        self, connection: Connection, key: str, timeout: float
-    ) -> AbstractContextManager[None]:
+        self, connection: Connection, key: str, timeout: float, run_id: str = ""
+    ) -> AbstractContextManager[Held]:
         """Hold the migration lock *key* of the database behind *connection*.
 
         Tries for *timeout* seconds (0: once), never blocking in the server, and raises
-        `LockedError` naming the holder as far as it can be seen. The server or the kernel
-        releases it when the holder dies. Leaves *connection* out of any transaction it was not in.
+        `LockedError` naming the holder, by *run_id* too, as far as it can be seen. The server or
+        the kernel releases it when the holder dies. Leaves *connection* out of any transaction it
+        was not in. Gives what says whether the lock is still held.
         """
+
+    def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
+        """Return what keeps the statements of revisions on *connection* within *limits*."""
 
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
         """Return the canonical schema, read from the server's own catalog.
@@ -262,6 +275,8 @@ def attempts(timeout: float) -> Iterator[int]:
     import random
     import time
 
+    from topchef_schema import stopping
+
     deadline = time.monotonic() + timeout
     number = 0
     while True:
@@ -271,6 +286,7 @@ def attempts(timeout: float) -> Iterator[int]:
         if left <= 0:
             return
         time.sleep(min(left, random.uniform(0.05, 0.25)))
+        stopping.check()
 
 
 @contextmanager
@@ -317,6 +333,20 @@ def at_return(connection: Connection, action: Callable[[Any], None]) -> Iterator
         yield
     finally:
         event.remove(connection.engine, "checkin", returned)
+
+
+def holder_name(run_id: str, room: int) -> str:
+    """Return who holds a lock, in at most *room* ASCII characters: run, host, since when."""
+    import os
+    import re
+    import socket
+    from datetime import UTC, datetime
+
+    who = f"topchef-db run {run_id[:8]}" if run_id else f"topchef-db pid {os.getpid()}"
+    since = datetime.now(UTC).strftime(" since %Y-%m-%dT%H:%MZ")
+    host = re.sub(r"[^A-Za-z0-9.-]", "", socket.gethostname())
+    # The end of a long name is what tells the pods of one deployment apart.
+    return f"{who} on {host[-max(1, room - len(who) - len(since) - 4) :]}{since}"
 
 
 def safe_label(url: URL) -> str:

@@ -38,7 +38,7 @@ else:
 
 
 @contextmanager
-def held(path: Path, key: str, timeout: float) -> Iterator[None]:
+def held(path: Path, key: str, timeout: float, run_id: str = "") -> Iterator[None]:
     """Hold the lock on the file at *path*, in which its holder is named with *key*.
 
     Tries for *timeout* seconds; raises `LockedError` naming the holder. The file stays: removing
@@ -51,7 +51,7 @@ def held(path: Path, key: str, timeout: float) -> Iterator[None]:
                 where=str(path),
                 hint="wait until it is done, or allow a longer wait",
             )
-        _sign(file, key)
+        _sign(file, key, run_id)
         yield
         # Not where the block failed: an error on top of its error would hide it.
         file.truncate(0)
@@ -69,14 +69,15 @@ def _opened(path: Path) -> IO[str]:
     return open(descriptor, "r+", encoding="utf-8", errors="replace")
 
 
-def _sign(file: IO[str], key: str) -> None:
+def _sign(file: IO[str], key: str, run_id: str) -> None:
     import socket
     from datetime import UTC, datetime
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
     file.seek(0)
     file.truncate()
-    file.write(f"pid {os.getpid()} on {socket.gethostname()} since {now} ({key})\n")
+    run = f"run {run_id}, " if run_id else ""
+    file.write(f"{run}pid {os.getpid()} on {socket.gethostname()} since {now} ({key})\n")
     file.flush()
 
 

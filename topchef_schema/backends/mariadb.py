@@ -18,13 +18,20 @@ from topchef_schema.model import Snapshot
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
-    from topchef_schema.backends.base import Failure, Server
+    from topchef_schema.backends.base import Failure, Held, Server
+    from topchef_schema.backends.timeouts import Limits, Timeouts
 
 PREAMBLE = """\
 -- mariadb --batch --database=NAME < THIS_FILE    stops at the first error ("source" does not)
 SET NAMES utf8mb4;
 """
 
+
+HOLDERS = """
+SELECT table_name, thread_id, NULL, NULL FROM information_schema.metadata_lock_info
+WHERE table_schema = database() AND lock_type = 'Table metadata lock'
+"""
+"""Where the plugin of that name is installed."""
 
 REDO = "--innodb-log-file-size=32M"
 
@@ -121,11 +128,17 @@ class MariaDB:
         return mysql_protocol.failure(error)
 
     def lock(
-        self, connection: Connection, key: str, timeout: float
-    ) -> AbstractContextManager[None]:
+        self, connection: Connection, key: str, timeout: float, run_id: str = ""
+    ) -> AbstractContextManager[Held]:
         """Hold a lock of the server by name, on *connection* itself."""
         self.commit_rules.forget()
         return mysql_protocol.lock(connection, key, timeout)
+
+    def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
+        """Return what sets them in the session."""
+        from topchef_schema.backends.mysql_timeouts import MySQLTimeouts
+
+        return MySQLTimeouts(connection, limits, (HOLDERS,), self.failure, "max_statement_time")
 
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
         """Return the schema as SHOW CREATE and ``information_schema`` tell it."""

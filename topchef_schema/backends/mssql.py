@@ -12,7 +12,8 @@ from topchef_schema.backends.offline_only import unreachable
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
-    from topchef_schema.backends.base import Server
+    from topchef_schema.backends.base import Held, Server
+    from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot
 
 # XACT_ABORT takes the transaction back where sqlcmd only stops.
@@ -66,8 +67,12 @@ class SQLServer:
         return Failure.OTHER
 
     def lock(
-        self, connection: Connection, key: str, timeout: float
-    ) -> AbstractContextManager[None]:
+        self, connection: Connection, key: str, timeout: float, run_id: str = ""
+    ) -> AbstractContextManager[Held]:
+        """Refuse: nothing is connected to."""
+        raise unreachable(self.title)
+
+    def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
         """Refuse: nothing is connected to."""
         raise unreachable(self.title)
 

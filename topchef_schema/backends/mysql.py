@@ -17,13 +17,21 @@ from topchef_schema.model import Snapshot
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
-    from topchef_schema.backends.base import Failure, Server
+    from topchef_schema.backends.base import Failure, Held, Server
+    from topchef_schema.backends.timeouts import Limits, Timeouts
 
 PREAMBLE = """\
 -- mysql --batch --database=NAME < THIS_FILE    stops at the first error ("source" does not)
 SET NAMES utf8mb4;
 """
 
+
+HOLDERS = """
+SELECT m.object_name, t.processlist_id, NULL, t.processlist_info
+FROM performance_schema.metadata_locks m
+JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id
+WHERE m.lock_status = 'GRANTED' AND m.object_type = 'TABLE' AND m.object_schema = database()
+"""
 
 REDO = "--innodb-redo-log-capacity=32M"
 
@@ -94,11 +102,17 @@ class MySQL:
         return mysql_protocol.failure(error)
 
     def lock(
-        self, connection: Connection, key: str, timeout: float
-    ) -> AbstractContextManager[None]:
+        self, connection: Connection, key: str, timeout: float, run_id: str = ""
+    ) -> AbstractContextManager[Held]:
         """Hold a lock of the server by name, on *connection* itself."""
         self.commit_rules.forget()
         return mysql_protocol.lock(connection, key, timeout)
+
+    def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
+        """Return what sets them in the session; a statement is ended from a second one."""
+        from topchef_schema.backends.mysql_timeouts import MySQLTimeouts
+
+        return MySQLTimeouts(connection, limits, (HOLDERS,), self.failure)
 
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
         """Return the schema as SHOW CREATE and ``information_schema`` tell it."""

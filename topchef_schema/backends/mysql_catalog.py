@@ -64,8 +64,9 @@ class Catalog:
             return name.lower() == self.database.lower()
         return name == self.database
 
-    def context(self, definer: str, *circumstances: str) -> str:
+    def context(self, definer: str | None, *circumstances: str) -> str:
         """Return the line below the text of a stored program: what else it depends on."""
+        definer = definer or HIDDEN
         own = definer == self.user or definer.startswith(SCRATCH_PREFIX)
         return "\n-- " + "; ".join((f"definer {MIGRATOR if own else definer}", *circumstances))
 
@@ -215,7 +216,10 @@ def programs(catalog: Catalog) -> dict[str, str]:
 
 
 def triggers(catalog: Catalog) -> dict[str, str]:
-    """Return the triggers, with their order among those of one event."""
+    """Return the triggers, with their order among those of one event.
+
+    MariaDB shows that there is one, and no more, to a user with any right but TRIGGER.
+    """
     found = {}
     for name, table, timing, event, order, body, definer, *rest in catalog.rows(
         "SELECT trigger_name, event_object_table, action_timing, event_manipulation, "
@@ -225,7 +229,7 @@ def triggers(catalog: Catalog) -> dict[str, str]:
     ):
         if table not in catalog.exclude:
             found[key("trigger", table, name)] = (
-                f"{timing} {event} ({order}) FOR EACH ROW {body}"
+                f"{timing} {event} ({order}) FOR EACH ROW {body or HIDDEN}"
                 + catalog.context(definer, f"sql_mode {rest[0]}", *rest[1:])
             )
     return found

@@ -69,7 +69,7 @@ class MySQLCommits:
 
     def commits_alone(self, sql: str) -> bool:
         """Whether the server commits before it does *sql*."""
-        return bool(_ALONE.match(sql)) and not _TEMPORARY.match(sql)
+        return ends_transaction(sql)
 
     def needs_autocommit(self, sql: str) -> bool:
         """Whether *sql* ends a transaction that was opened for it."""
@@ -113,6 +113,9 @@ class MySQLCommits:
         self._names[engine].add(name)
         return new
 
+    def takes_along(self, connection: Connection, sql: str) -> str | None:
+        """Return None: dropping a table deletes no rows of others."""
+
     def begin(self, connection: Connection) -> None:
         """Do nothing: the driver has opened one."""
 
@@ -129,6 +132,11 @@ class MySQLCommits:
     def leftovers(self, connection: Connection) -> tuple[Leftover, ...]:
         """Return none: what the server left of a copy is no object of the schema."""
         return ()
+
+
+def ends_transaction(sql: str) -> bool:
+    """Whether the server commits before it does *sql*: DDL, and what else changes the server."""
+    return bool(_ALONE.match(sql)) and not _TEMPORARY.match(sql)
 
 
 def table_of(sql: str) -> str | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import (
     Failure,
+    Held,
     at_return,
     attempts,
     driver_connection,
@@ -34,6 +35,7 @@ NUMBERS: Mapping[int, Failure] = {
     **dict.fromkeys((1142, 1143, 1370, 1792, 1836, 3989), Failure.READ_ONLY),
     **dict.fromkeys((1205, 3572), Failure.LOCK_TIMEOUT),
     **dict.fromkeys((1213, 1614, 3058), Failure.DEADLOCK),
+    **dict.fromkeys((1317, 1969, 3024), Failure.CANCELLED),
     **dict.fromkeys((0, 1053, 1927, 2006, 2013, 2014, 2055, 4031), Failure.CONNECTION_LOST),
     **dict.fromkeys(
         (1007, 1022, 1050, 1060, 1061, 1068, 1304, 1359, 1517, 1537, 1826, 3822),
@@ -249,7 +251,7 @@ def lock_name(database: str, key: str) -> str:
 
 
 @contextmanager
-def lock(connection: Connection, key: str, timeout: float) -> Iterator[None]:
+def lock(connection: Connection, key: str, timeout: float) -> Iterator[Held]:
     """Hold the lock *key* of the database behind *connection*, on that very connection.
 
     When the client dies while the server still runs a statement of it, MariaDB and MySQL keep
@@ -263,9 +265,17 @@ def lock(connection: Connection, key: str, timeout: float) -> Iterator[None]:
             break
     else:
         raise _locked(connection, name, database)
+    mine = connection.connection.dbapi_connection
+
+    def held() -> bool:
+        # After a lost session SQLAlchemy makes another one, which holds nothing.
+        if connection.closed or connection.invalidated:
+            return False
+        return connection.connection.dbapi_connection is mine
+
     with at_return(connection, _released(name)):
         try:
-            yield
+            yield held
         finally:
             _release(connection, name)
 

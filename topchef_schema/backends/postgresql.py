@@ -22,7 +22,8 @@ from topchef_schema.errors import UnreachableError
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
-    from topchef_schema.backends.base import Server
+    from topchef_schema.backends.base import Held, Server
+    from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot
 
 IDENTITY = """
@@ -103,12 +104,18 @@ class PostgreSQL:
         return postgresql_failures.failure(error)
 
     def lock(
-        self, connection: Connection, key: str, timeout: float
-    ) -> AbstractContextManager[None]:
+        self, connection: Connection, key: str, timeout: float, run_id: str = ""
+    ) -> AbstractContextManager[Held]:
         """Hold an advisory lock in a session of its own, made like *connection*."""
         from topchef_schema.backends import postgresql_lock
 
-        return postgresql_lock.held(connection, key, timeout)
+        return postgresql_lock.held(connection, key, timeout, run_id)
+
+    def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
+        """Return what sets them for the length of a transaction."""
+        from topchef_schema.backends.postgresql_timeouts import PostgreSQLTimeouts
+
+        return PostgreSQLTimeouts(connection, limits, self.failure)
 
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
         """Return the canonical schema of the whole database."""

@@ -36,6 +36,12 @@ _VALID = """
 SELECT i.indisvalid FROM pg_catalog.pg_index i
 WHERE i.indexrelid = pg_catalog.to_regclass(:name)
 """
+_ABANDONED = """
+SELECT i.indisvalid FROM pg_catalog.pg_index i
+WHERE i.indexrelid = pg_catalog.to_regclass(:name) AND NOT i.indisvalid AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid
+)
+"""
 _SCHEMA = """
 SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -78,6 +84,9 @@ class PostgreSQLCommits:
             return None
         return hashlib.sha256(self.snapshot(connection).fingerprint.encode()).hexdigest()
 
+    def takes_along(self, connection: Connection, sql: str) -> str | None:
+        """Return None: dropping a table deletes no rows of others."""
+
     def begin(self, connection: Connection) -> None:
         """Do nothing: the driver has opened one."""
 
@@ -90,13 +99,15 @@ class PostgreSQLCommits:
         return valid is None if index["verb"].lower() == "drop" else bool(valid)
 
     def clear_away(self, connection: Connection, sql: str) -> None:
-        """Drop what is left of an index whose build was interrupted."""
+        """Drop what is left of an index whose build was interrupted, or failed."""
         index = _INDEX.match(sql)
         if index is None or index["verb"].lower() == "drop":
             return
         name = _of(connection, index)
-        if _asked(connection, _VALID, name) is False:
-            connection.exec_driver_sql(f"DROP INDEX {name.replace('%', '%%')}")
+        if _asked(connection, _ABANDONED, name) is False:
+            # Outside of a transaction the table can be read and written meanwhile.
+            beside = " CONCURRENTLY" if connection._is_autocommit_isolation() else ""
+            connection.exec_driver_sql(f"DROP INDEX{beside} {name.replace('%', '%%')}")
 
     def leftovers(self, connection: Connection) -> tuple[Leftover, ...]:
         """Return the INVALID indexes that nobody is building now."""

@@ -13,7 +13,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from topchef_schema.backends.base import at_return, attempts, first_line, safe_label
+from topchef_schema.backends.base import (
+    Held,
+    at_return,
+    attempts,
+    first_line,
+    holder_name,
+    safe_label,
+)
 from topchef_schema.backends.postgresql_connection import passing_transaction
 from topchef_schema.errors import LockedError, UnreachableError
 
@@ -43,8 +50,15 @@ def number_of(*names: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
+LONGEST_NAME = 63
+"""Bytes that the server keeps of an application name."""
+
+SURE = 1.0
+"""Seconds for which a lock that was held is taken to be held."""
+
+
 @contextmanager
-def held(connection: Connection, key: str, timeout: float) -> Iterator[None]:
+def held(connection: Connection, key: str, timeout: float, run_id: str = "") -> Iterator[Held]:
     """Hold the lock *key* of the database behind *connection*; see `Backend.lock`.
 
     Raises `UnreachableError` behind a proxy that gives every transaction another session: a lock
@@ -56,7 +70,7 @@ def held(connection: Connection, key: str, timeout: float) -> Iterator[None]:
     number = number_of(database, key)
     bits = number & (2**64 - 1)
     deadline = time.monotonic() + timeout
-    with _session(connection, where) as session:
+    with _session(connection, where, run_id) as session:
         _refuse_pooled(connection, session, where)
         question = f"SELECT pg_catalog.pg_try_advisory_lock({number})"
         if not any(session.value(question) for _ in attempts(timeout)):
@@ -68,8 +82,28 @@ def held(connection: Connection, key: str, timeout: float) -> Iterator[None]:
             )
         mark = f"topchef-db {bits:016x}"
         _wait_for_orphans(connection, session, mark, deadline)
-        with _marked(connection, mark), at_return(connection, session.end):
+        with _marked(connection, mark), _ending_with(connection, session):
+            yield session.alive
+
+
+@contextmanager
+def _ending_with(connection: Connection, session: _Session) -> Iterator[None]:
+    """End *session* with that of *connection*, also where a signal breaks that one off.
+
+    Later, the event loop of an async driver is closed.
+    """
+    from sqlalchemy import event
+
+    def broken_off(_: object, __: object, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, Exception):
+            session.end()
+
+    event.listen(connection.engine, "invalidate", broken_off)
+    try:
+        with at_return(connection, session.end):
             yield
+    finally:
+        event.remove(connection.engine, "invalidate", broken_off)
 
 
 def _wait_for_orphans(
@@ -133,6 +167,18 @@ class _Session:
     def __init__(self, fairy: Any) -> None:
         self._fairy = fairy
         self._connection = fairy.dbapi_connection
+        self._seen = time.monotonic()
+        self._lost = False
+
+    def alive(self) -> bool:
+        """Whether the server still has this session, and so what it locked."""
+        if not self._lost and time.monotonic() - self._seen > SURE:
+            try:
+                self.value("SELECT 1")
+                self._seen = time.monotonic()
+            except Exception:
+                self._lost = True
+        return not self._lost
 
     def end(self, _: object = None) -> None:
         """Close it, and with it the lock; a pooled one would keep it."""
@@ -152,7 +198,7 @@ class _Session:
 
 
 @contextmanager
-def _session(connection: Connection, where: str) -> Iterator[_Session]:
+def _session(connection: Connection, where: str, run_id: str) -> Iterator[_Session]:
     """Open a session made as those of *connection*'s engine, outside the limits of its pool."""
     pool = connection.engine.pool.recreate()
     try:
@@ -167,7 +213,7 @@ def _session(connection: Connection, where: str) -> Iterator[_Session]:
         session = _Session(fairy)
         try:
             connection.dialect.set_isolation_level(fairy.dbapi_connection, "AUTOCOMMIT")  # type: ignore[arg-type]
-            _introduce(session)
+            _introduce(session, run_id)
             yield session
         finally:
             session.end()
@@ -175,14 +221,9 @@ def _session(connection: Connection, where: str) -> Iterator[_Session]:
         pool.dispose()
 
 
-def _introduce(session: _Session) -> None:
-    """Name this process to whoever waits, and keep the server from closing an idle session."""
-    import os
-    import re
-    import socket
-
-    host = re.sub(r"[^\w.-]", "", socket.gethostname())
-    name = f"topchef-db pid {os.getpid()} on {host}"
+def _introduce(session: _Session, run_id: str) -> None:
+    """Name this run to whoever waits, and keep the server from closing an idle session."""
+    name = holder_name(run_id, LONGEST_NAME)
     session.value(f"SELECT pg_catalog.set_config('application_name', '{name}', false)")
     session.value(
         "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings"

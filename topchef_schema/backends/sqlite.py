@@ -15,7 +15,8 @@ from topchef_schema.errors import UnreachableError
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
-    from topchef_schema.backends.base import Server
+    from topchef_schema.backends.base import Held, Server
+    from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot
 
 LOCK_SUFFIX = ".topchef-lock"
@@ -23,6 +24,7 @@ LOCK_SUFFIX = ".topchef-lock"
 FAILURES = {
     "SQLITE_BUSY": Failure.LOCK_TIMEOUT,
     "SQLITE_LOCKED": Failure.LOCK_TIMEOUT,
+    "SQLITE_INTERRUPT": Failure.CANCELLED,
     "SQLITE_READONLY": Failure.READ_ONLY,
     "SQLITE_CANTOPEN": Failure.UNREACHABLE,
     "SQLITE_PERM": Failure.ACCESS_DENIED,
@@ -102,7 +104,9 @@ class SQLite:
         return known or Failure.OTHER
 
     @contextmanager
-    def lock(self, connection: Connection, key: str, timeout: float) -> Iterator[None]:
+    def lock(
+        self, connection: Connection, key: str, timeout: float, run_id: str = ""
+    ) -> Iterator[Held]:
         """Hold the lock of the database's file, whatever *key* it is held for.
 
         Never on the database file itself: SQLite's own locks on it would be lost with the first
@@ -112,10 +116,17 @@ class SQLite:
 
         database = _open_file(connection)
         if database is None:
-            yield  # a database in memory belongs to its process
+            yield _always  # a database in memory belongs to its process
             return
-        with file_lock.held(database.with_name(database.name + LOCK_SUFFIX), key, timeout):
-            yield
+        path = database.with_name(database.name + LOCK_SUFFIX)
+        with file_lock.held(path, key, timeout, run_id):
+            yield _always
+
+    def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
+        """Return what waits for the file, and interrupts what takes too long."""
+        from topchef_schema.backends.sqlite_timeouts import SQLiteTimeouts
+
+        return SQLiteTimeouts(connection, limits, self.failure)
 
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
         """Return the canonical schema of the main database."""
@@ -146,6 +157,11 @@ class SQLite:
     def terminated(self, sql: str) -> str:
         """Return *sql* with a semicolon."""
         return with_semicolon(sql)
+
+
+def _always() -> bool:
+    """Say that the lock is held: the kernel takes it away from nobody who is alive."""
+    return True
 
 
 BACKEND = SQLite()

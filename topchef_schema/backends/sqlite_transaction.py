@@ -24,6 +24,15 @@ _OUTSIDE = re.compile(
 _COPY = "_alembic_tmp_"
 """How Alembic's batch operations call the table that takes the place of another."""
 
+_DROP = re.compile(
+    r'\s*drop\s+table\s+(?:\w+\.)?(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))\s*;?\s*$', re.I
+)
+_FOLLOWERS = """
+SELECT m.name, k."from", k.on_delete FROM sqlite_master m, pragma_foreign_key_list(m.name) k
+WHERE m.type = 'table' AND lower(k."table") = lower(:name) AND lower(m.name) <> lower(:name)
+AND k.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT') ORDER BY 1, 2
+"""
+
 
 @dataclass(frozen=True)
 class SQLiteCommits:
@@ -41,6 +50,27 @@ class SQLiteCommits:
 
     def before(self, connection: Connection, sql: str) -> None:
         """Return None: every statement is in one transaction with its entry."""
+
+    def takes_along(self, connection: Connection, sql: str) -> str | None:
+        """Say whose rows go where a batch operation drops the table that it has copied.
+
+        SQLite deletes its rows first, and what refers to them follows:
+        https://www.sqlite.org/lang_droptable.html
+        """
+        drop = _DROP.match(sql)
+        if drop is None or not connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one():
+            return None
+        name = drop["quoted"] or drop["plain"]
+        if not _is_copied(connection, name):
+            return None
+        lost = [f"{table} (ON DELETE {rule})" for table, rule in _followers(connection, name)]
+        if not lost:
+            return None
+        return (
+            f"the table {name} is copied, and dropping it would take along rows of "
+            f"{', '.join(lost)}, because PRAGMA foreign_keys is ON: "
+            "leave it OFF on the connection that env.py migrates with"
+        )
 
     def begin(self, connection: Connection) -> None:
         """Open a transaction, as a writer from the start: a reader could not become one."""
@@ -65,6 +95,25 @@ class SQLiteCommits:
             for each in tables
             if each.startswith(_COPY)
         )
+
+
+def _is_copied(connection: Connection, name: str) -> bool:
+    from sqlalchemy import text
+
+    question = text("SELECT 1 FROM sqlite_master WHERE lower(name) = lower(:name)")
+    return connection.execute(question, {"name": _COPY + name}).first() is not None
+
+
+def _followers(connection: Connection, name: str) -> list[tuple[str, str]]:
+    """Return the tables with rows that would go, or change, with those of *name*, and the rule."""
+    from sqlalchemy import column, select, table, text
+
+    found = []
+    for other, key, rule in connection.execute(text(_FOLLOWERS), {"name": name}).all():
+        refers = select(1).select_from(table(other)).where(column(key).is_not(None)).limit(1)
+        if connection.execute(refers).first() is not None:
+            found.append((other, rule))
+    return found
 
 
 def _of_a_copy(name: str, *, original: bool) -> Leftover:

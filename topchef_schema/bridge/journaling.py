@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from topchef_schema import stopping
 from topchef_schema.model import JournalEntry, fingerprint
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ class Keep(Protocol):
 class Rules(Protocol):
     """What is peculiar to one database."""
 
+    def clear_away(self, connection: Connection, sql: str) -> None:
+        """Remove what a statement left that did not take effect."""
+
     @property
     def one_writer(self) -> bool:
         """Whether a connection that has written keeps all others from writing."""
@@ -71,8 +75,15 @@ class Rules(Protocol):
     def before(self, connection: Connection, sql: str) -> str | None:
         """Return what the catalog says of the object that *sql* changes."""
 
+    def takes_along(self, connection: Connection, sql: str) -> str | None:
+        """Say which rows *sql* would delete or change that it does not speak of, and why."""
+
     def begin(self, connection: Connection) -> None:
         """Open a transaction, if none is open and the driver would not open one for DDL."""
+
+
+class TakesAlongError(Exception):
+    """A statement would silently delete rows of another table; it was not sent."""
 
 
 class ReplayMismatchError(Exception):
@@ -83,13 +94,15 @@ class ReplayMismatchError(Exception):
 class Journaling:
     """The journal of one step, as it is written and replayed. *done* is what was done before.
 
-    Without *keep* nothing is written, and no more than *rules* is done.
+    Without *keep* nothing is written, and no more than *rules* is done. *allowed* raises where no
+    further statement may be sent.
     """
 
     keep: Keep | None
     rules: Rules
     listener: Listener
     done: Sequence[JournalEntry] = ()
+    allowed: Callable[[], None] = lambda: None
     refused: ReplayMismatchError | None = None
     left_out: int = 0
     _at: int = 0
@@ -109,6 +122,16 @@ class Journaling:
         self._next = self.done[-1].position + 1 if self.done else 0
         self._written = bool(self.done)
 
+    @property
+    def replaying(self) -> bool:
+        """Whether the revision has not come yet to where an interrupted run stopped."""
+        return self._at < len(self.done)
+
+    @property
+    def undone(self) -> tuple[int, ...]:
+        """The positions of statements that were written down and that the server refused."""
+        return tuple(self._void)
+
     def finish(self, connection: Connection) -> None:
         """End the step, in the transaction that writes its version row.
 
@@ -117,6 +140,7 @@ class Journaling:
         """
         if self.refused is not None:
             raise self.refused
+        self.allowed()
         missing = self.done[self._at :]
         if missing and not self._looked:
             self._refuse(f"it ends without the statement that was done: {_short(missing[0].sql)}")
@@ -140,6 +164,8 @@ class Journaling:
     def _before(self, connection: Connection, cursor: Any, sql: str, *more: Any) -> None:
         if self._busy or self._finished:
             return
+        stopping.check()
+        self.allowed()
         values, context, _ = more
         self._skips = self._wraps = False
         if self.refused is not None:
@@ -198,11 +224,16 @@ class Journaling:
 
     def _about_to_send(self, connection: Connection, sql: str, mark: str) -> None:
         self._let_go_of_others(connection)
+        with self._on_our_own():
+            if reason := self.rules.takes_along(connection, sql):
+                raise TakesAlongError(reason)
         position, self._next = self._next, self._next + 1
         autocommit = connection._is_autocommit_isolation()
         alone = self.rules.commits_alone(sql) or (autocommit and self.rules.needs_autocommit(sql))
         before = None
         with self._on_our_own():
+            if alone and autocommit:
+                self.rules.clear_away(connection, sql)
             if alone and self.keep is not None:
                 before = self.rules.before(connection, sql)
             elif not alone and not autocommit:
@@ -225,10 +256,8 @@ class Journaling:
         if self._busy or self._finished:
             return None
         if self._skips:
-            if not hasattr(cursor, "lastrowid"):
-                # PyMySQL's has it only once something was sent; psycopg's never has.
-                with suppress(AttributeError):
-                    cursor.lastrowid = None
+            with suppress(AttributeError):  # of a driver that knows none, and lets none be set
+                cursor.lastrowid = getattr(cursor, "lastrowid", None)
             return True
         if not self._wraps or self._current is None:
             return None
@@ -272,7 +301,8 @@ class Journaling:
         if self._busy or self._finished:
             return
         drafts = self._pending.pop(connection, [])
-        if drafts or self._void:
+        if drafts:
+            # With them goes the entry of what was refused: the revision went on without it.
             self._write(connection, drafts)
 
     def _write(self, connection: Connection, drafts: Sequence[Draft]) -> None:

@@ -146,7 +146,12 @@ class Session:
         return tuple(sorted(self.context.get_current_heads()))
 
     def settle(self) -> None:
-        """Leave no transaction open between steps: SQLAlchemy begins one with every read."""
+        """Leave no transaction open between steps: SQLAlchemy begins one with every read.
+
+        One that env.py began around everything is its own.
+        """
+        if self.external:
+            return
         if self.connection.in_transaction() and self.context._transaction is None:
             self.connection.rollback()
 

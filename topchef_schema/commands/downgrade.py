@@ -21,9 +21,12 @@ from topchef_schema.errors import UsageError
 from topchef_schema.model import Plan, Report, Severity, visible
 
 if TYPE_CHECKING:
+    from topchef_schema.backends.timeouts import Limits
     from topchef_schema.project import Project
     from topchef_schema.stages.loss import Expected
     from topchef_schema.stages.observe import Observed
+
+LIMITS = ("ddl_lock_timeout", "statement_timeout", "retries")
 
 
 def downgrade(
@@ -33,21 +36,27 @@ def downgrade(
     accept_data_loss: bool = False,
     dry_run: bool = False,
     lock_timeout: float = 300.0,
+    ddl_lock_timeout: float = 5.0,
+    statement_timeout: float | None = None,
+    retries: int = 5,
     history: bool = True,
 ) -> Report:
     """Take the database of *project* down to *revision*.
 
     Where rows or values would be lost nothing is done, and each is a finding ``data-lost``, an
     error, unless *accept_data_loss*: then it is done, and they are info. With *dry_run* nothing is
-    touched: the report holds the steps and their SQL, and the losses are warnings. *lock_timeout*
-    is in seconds. Raises what `upgrade` raises.
+    touched: the report holds the steps and their SQL, and the losses are warnings. The limits, and
+    what is raised, are those of `upgrade`.
     """
+    from topchef_schema.backends.timeouts import Limits
+
     return _down(
         project,
         revision,
         accept_data_loss=accept_data_loss,
         dry_run=dry_run,
         lock_timeout=lock_timeout,
+        limits=Limits.given(ddl_lock_timeout, statement_timeout, retries),
         history=history,
     )
 
@@ -59,6 +68,7 @@ def _down(
     accept_data_loss: bool,
     dry_run: bool,
     lock_timeout: float,
+    limits: Limits,
     history: bool,
     ask: bool = False,
 ) -> Report:
@@ -81,6 +91,7 @@ def _down(
         unmoved(plan, losses.seen),
         dry_run=dry_run,
         lock_timeout=lock_timeout,
+        limits=limits,
         history=history,
     )
     severity = Severity.INFO if accept_data_loss else Severity.WARNING
@@ -107,8 +118,12 @@ def _refused(losses: Expected) -> Report:
 @options.moving_options
 def downgrade_command(project: Project, *, yes: bool, **arguments: Any) -> Report:
     """Ask on a terminal, unless told not to."""
+    from topchef_schema.backends.timeouts import Limits
+
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    return _down(project, ask=terminal and not yes and not arguments["dry_run"], **arguments)
+    limits = Limits.given(*(arguments.pop(each) for each in LIMITS))
+    asks = terminal and not yes and not arguments["dry_run"]
+    return _down(project, ask=asks, limits=limits, **arguments)
 
 
 def _ask(seen: Sequence[Observed], plans: Sequence[Plan]) -> None:

@@ -11,6 +11,7 @@ from topchef_schema.commands.several import labels, together
 from topchef_schema.model import Check, Direction, Outcome, Plan, Report, Table
 
 if TYPE_CHECKING:
+    from topchef_schema.backends.timeouts import Limits
     from topchef_schema.project import Project
     from topchef_schema.shortcut import AtHead
     from topchef_schema.stages.run import Applied
@@ -23,6 +24,7 @@ def move(
     *,
     dry_run: bool,
     lock_timeout: float,
+    limits: Limits,
     history: bool,
     shortcut: str | None = None,
 ) -> Report:
@@ -36,7 +38,8 @@ def move(
         return report
     from topchef_schema.stages.apply import migrate
 
-    return _done(command, migrate(project, plan, lock_timeout=lock_timeout, history=history))
+    applied = migrate(project, plan, lock_timeout=lock_timeout, limits=limits, history=history)
+    return _done(command, applied)
 
 
 def at_head(

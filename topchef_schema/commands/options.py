@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from topchef_schema.commands import waits
 from topchef_schema.errors import TopchefError, UsageError
 from topchef_schema.formats.log import FORMATS as LOG_FORMATS
 from topchef_schema.model import ErrorInfo, Report, Severity
@@ -245,7 +246,9 @@ def moving_options(function: F) -> F:
             click.option(
                 "--dry-run", is_flag=True, help="Show the steps and their SQL; touch nothing."
             ),
-            lock_timeout_option,
+            waits.lock_timeout_option,
+            waits.wait_option,
+            waits.limits_options,
             click.option(
                 "--history/--no-history",
                 default=True,
@@ -255,17 +258,6 @@ def moving_options(function: F) -> F:
     ):
         function = decorator(function)
     return function
-
-
-def lock_timeout_option(function: F) -> F:
-    """Add ``--lock-timeout``."""
-    return click.option(
-        "--lock-timeout",
-        type=click.FloatRange(min=0),
-        default=300.0,
-        show_default=True,
-        help="Seconds to wait for another migrator; 0 tries once.",
-    )(function)
 
 
 def on_option(function: F) -> F:
@@ -314,6 +306,7 @@ def command(
                 loaded = load_project(context, arguments) if project else None
                 for name in (*_GLOBAL, *_LOG):
                     arguments.pop(name, None)
+                waits.wait(loaded, arguments.pop("wait", 0.0))
                 report = function(loaded, **arguments)
             except TopchefError as error:
                 report = Report(str(context.info_name), error=ErrorInfo.of(error))

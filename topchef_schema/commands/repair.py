@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from topchef_schema.commands import options
+from topchef_schema.commands import options, waits
 from topchef_schema.commands.several import labels
 from topchef_schema.errors import UsageError
 from topchef_schema.model import Direction, Finding, Report, Severity, Table, short
@@ -33,23 +33,29 @@ def repair(
     statement: str | None = None,
     reason: str | None = None,
     lock_timeout: float = 300.0,
+    ddl_lock_timeout: float = 5.0,
+    statement_timeout: float | None = None,
+    retries: int = 5,
 ) -> Report:
     """Show what an interrupted run left in the database of *project*, or settle it.
 
     *resume* finishes the interrupted revision; *statement* (``done`` or ``not-done``) says of the
     statement that was under way what the catalog does not tell. *mark_applied* and
     *mark_reverted* only write down that somebody finished the revision, or undid it, by hand.
-    *reason* is written into the history. *lock_timeout* is in seconds. Raises what `upgrade`
-    raises.
+    *reason* is written into the history. The limits, and what is raised, are those of `upgrade`.
     """
     _require_one(resume, mark_applied, mark_reverted, about=statement)
+    from topchef_schema.backends.timeouts import Limits
     from topchef_schema.stages import repair as stage
     from topchef_schema.stages.run import Repair
 
     if resume:
         in_flight_done = None if statement is None else statement == "done"
         decided = Repair(in_flight_done, reason)
-        return _settled(stage.resume_step(project, repair=decided, lock_timeout=lock_timeout))
+        limits = Limits.given(ddl_lock_timeout, statement_timeout, retries)
+        return _settled(
+            stage.resume_step(project, repair=decided, lock_timeout=lock_timeout, limits=limits)
+        )
     if mark_applied or mark_reverted:
         return _settled(
             stage.mark(project, applied=mark_applied, reason=reason, lock_timeout=lock_timeout)
@@ -181,7 +187,9 @@ def _data(found: Interrupted) -> dict[str, Any]:
     help="With --resume: whether the statement in flight was done.",
 )
 @click.option("--reason", metavar="TEXT", help="Why; written into the history.")
-@options.lock_timeout_option
+@waits.lock_timeout_option
+@waits.wait_option
+@waits.limits_options
 def repair_command(project: Project, **arguments: object) -> Report:
     """Hand the options to `repair`."""
     return repair(project, **arguments)  # type: ignore[arg-type]

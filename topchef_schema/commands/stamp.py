@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from topchef_schema.commands import options
+from topchef_schema.commands import options, waits
 from topchef_schema.commands.several import labels, together
 from topchef_schema.errors import UsageError
 from topchef_schema.model import Report
@@ -50,6 +50,7 @@ def stamp(
 
 
 @click.argument("revisions", nargs=-1, required=True, type=options.REVISION)
+@waits.wait_option
 @click.option("--reason", metavar="TEXT", help="Why; written into the history.")
 @click.option("--purge", is_flag=True, help="Empty the version table first.")
 @click.option("--tag", metavar="TEXT", help="Handed to env.py, as by alembic.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from topchef_schema.commands import options
+from topchef_schema.commands import options, waits
 from topchef_schema.commands.several import labels, together
 from topchef_schema.model import Finding, Report, Severity, Table
 
@@ -107,6 +107,7 @@ def _summary(seen: Observed, pending: tuple[Revision, ...]) -> str:
     return f"{seen.label} {place}; {todo}"
 
 
+@waits.wait_option
 @click.option("--check", is_flag=True, help="Exit 10 when anything is pending.")
 def status_command(project: Project, *, check: bool) -> Report:
     """Hand the options to `status`."""

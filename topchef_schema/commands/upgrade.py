@@ -33,6 +33,9 @@ def upgrade(
     plan: str | os.PathLike[str] | None = None,
     dry_run: bool = False,
     lock_timeout: float = 300.0,
+    ddl_lock_timeout: float = 5.0,
+    statement_timeout: float | None = None,
+    retries: int = 5,
     history: bool = True,
     accept: Sequence[str] = (),
     reason: str | None = None,
@@ -42,13 +45,16 @@ def upgrade(
 
     With *dry_run* nothing is touched: the report holds the steps and their SQL. *plan* is a file
     with the report of `plan`: where other revisions are pending now, or a statement is another
-    one, nothing is done, and what moved is a finding ``plan-moved``. *lock_timeout* is in seconds.
-    *accept* names applied revisions whose files have changed since and are right as they are now,
-    *reason* says why. With *fast*, env.py is not run where the database is provably at its heads;
-    the caller then has no connection to it in this process. Raises `MigrationError`,
-    `PartialError`, `LockedError`, `HistoryError`, `ChangedFileError`, `UnreachableError`,
-    `UsageError`.
+    one, nothing is done, and what moved is a finding ``plan-moved``. *lock_timeout*
+    bounds the wait for another migrator, *ddl_lock_timeout* that of DDL for a lock (0: no bound),
+    *statement_timeout* each statement of a revision, all in seconds; after a lock timeout or a
+    deadlock, what can be repeated is, *retries* times. *accept* names applied revisions whose files
+    have changed since and are right as they are now, *reason* says why. With *fast*, env.py is not
+    run where the database is provably at its heads; the caller then has no connection to it in
+    this process. Raises `MigrationError`, `PartialError`, `LockedError`, `HistoryError`,
+    `ChangedFileError`, `UnreachableError`, `UsageError`.
     """
+    from topchef_schema.backends.timeouts import Limits
     from topchef_schema.commands.moving import move
 
     def steps(heads: tuple[str, ...]) -> Plan:
@@ -73,6 +79,7 @@ def upgrade(
         planner,
         dry_run=dry_run,
         lock_timeout=lock_timeout,
+        limits=Limits.given(ddl_lock_timeout, statement_timeout, retries),
         history=history,
         shortcut=revision if fast and plan is None else None,
     )

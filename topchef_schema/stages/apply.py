@@ -8,8 +8,11 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from topchef_schema import stopping
+from topchef_schema.backends.timeouts import Limits
 from topchef_schema.errors import (
     HistoryError,
+    InterruptedRunError,
     LockedError,
     MigrationError,
     TopchefError,
@@ -21,9 +24,17 @@ from topchef_schema.model import (
     Plan,
 )
 from topchef_schema.project import Project
-from topchef_schema.stages import baseline, changed_files, failed_run, journal, observe
+from topchef_schema.stages import (
+    baseline,
+    changed_files,
+    failed_run,
+    journal,
+    observe,
+    retrying,
+)
 from topchef_schema.stages.entry import Entry, Target, look_first
 from topchef_schema.stages.ledger import drop, read
+from topchef_schema.stages.retrying import Retries
 from topchef_schema.stages.run import Applied, Repair, Run
 
 if TYPE_CHECKING:
@@ -41,6 +52,7 @@ def migrate(
     plan: Callable[[tuple[str, ...]], Plan],
     *,
     lock_timeout: float = LOCK_TIMEOUT,
+    limits: Limits | None = None,
     history: bool = True,
     repair: Repair | None = None,
 ) -> tuple[Applied, ...]:
@@ -50,6 +62,7 @@ def migrate(
     that an interrupted run left is finished. Raises `MigrationError` or
     `PartialError` for a step that failed, `LockedError`, `HistoryError`, `UnreachableError`.
     """
+    limits = limits or Limits()
     plan = cache(plan)
     seen = observe.before_writing(project, plan)
     if not any([plan(each.heads).steps or each.interrupted for each in seen]):
@@ -57,29 +70,101 @@ def migrate(
     if not all(each.present for each in seen):
         look_first(project)
     found = changed_files.checked(project, seen) if repair is None else {}
-    baseline.lay_where_empty(project, lock_timeout)
+    baseline.lay_where_empty(project, lock_timeout, history=history)
     runs: list[Run] = []
+    earlier: Run | None = None
 
     def body(session: Session, target: Target) -> Applied:
-        runs.append(Run(project, plan, history, repair))
+        runs.append(Run(project, plan, history, repair, limits))
+        if earlier is not None and len(runs) == 1:
+            runs[0].follow(earlier)
         return runs[-1].body(session, target)
 
-    entry = Entry(project, lock_timeout=lock_timeout, announce=True)
+    retries = Retries(limits)
+    applied = None
+    while applied is None:
+        earlier = runs[0] if runs and runs[0].failed else None
+        runs.clear()
+        entry = Entry(project, lock_timeout=lock_timeout, announce=not retries.made)
+        applied = _attempt(entry, body, runs, retries, several=len(seen) > 1)
+    _require_committed(project, runs, applied)
+    return tuple(replace(each, findings=found.get(each.label, ())) for each in applied)
+
+
+def _attempt(
+    entry: Entry,
+    body: Callable[[Session, Target], Applied],
+    runs: Sequence[Run],
+    retries: Retries,
+    *,
+    several: bool,
+) -> tuple[Applied, ...] | None:
+    """Go through env.py once; None where somebody held a lock, and it is to be tried again."""
+    project = entry.project
     try:
-        applied = tuple(entry.run(body))
+        return _interruptible(entry, body, runs)
     except TopchefError as error:
-        raise _after_tail(project, runs, error) from error.__cause__
+        if _again(entry, runs, error.__cause__, retries):
+            return None
+        raise _after_tail(project, runs, _blamed(entry, error, retries)) from error.__cause__
     except Exception:
         run = runs[-1] if runs else None
         if run is None or run.failed is None:
             raise
-        now = _looked_again(project) if len(seen) > 1 or run.torn else ()
-        failure = failed_run.failure(run, run.failed, now[len(runs) - 1].heads if now else ())
-        if now:
-            failure.hint = f"{_where(now)}; {failure.hint}"
-        raise failure from run.failed.cause
-    _require_committed(project, runs, applied)
-    return tuple(replace(each, findings=found.get(each.label, ())) for each in applied)
+        if _again(entry, runs, run.failed.cause, retries):
+            return None
+        raise _explained(project, runs, several=several) from run.failed.cause
+
+
+def _interruptible(
+    entry: Entry, body: Callable[[Session, Target], Applied], runs: Sequence[Run]
+) -> tuple[Applied, ...]:
+    """Run *body* at each database; a signal that the program heeds ends it between statements."""
+    try:
+        with stopping.between_statements():
+            applied = tuple(entry.run(body))
+            for run in runs:
+                run.kept = len(run.done)
+            stopping.check()
+            return applied
+    except KeyboardInterrupt:
+        if not stopping.asked():
+            raise  # another program calls us, and knows what Ctrl-C means to it
+        raise failed_run.interrupted(runs) from None
+
+
+def _explained(project: Project, runs: Sequence[Run], *, several: bool) -> MigrationError:
+    """Say what the step that failed has left, and where the databases are now."""
+    run = runs[-1]
+    assert run.failed is not None
+    now = _looked_again(project) if several or run.torn else ()
+    failure = failed_run.failure(run, run.failed, now[len(runs) - 1].heads if now else ())
+    if now:
+        failure.hint = f"{_where(now)}; {failure.hint}"
+    return failure
+
+
+def _again(
+    entry: Entry, runs: Sequence[Run], cause: BaseException | None, retries: Retries
+) -> bool:
+    """Wait for whoever held a lock, where the whole run can be repeated."""
+    backend = entry.target.backend if entry.target else None
+    failure = retrying.waited(backend, cause) if backend else None
+    if failure is None or not all(run.repeatable(alone=len(runs) == 1) for run in runs):
+        return False
+    blockers = runs[-1].bounds.blockers if runs and runs[-1].bounds else ()
+    return retries.again("the run", failure, blockers)
+
+
+def _blamed(entry: Entry, error: TopchefError, retries: Retries) -> TopchefError:
+    """Say of a lock that was held before the first step what is said of one in a step."""
+    backend = entry.target.backend if entry.target else None
+    if backend is None or error.__cause__ is None:
+        return error
+    added = retrying.remedy(backend, error.__cause__, retries.limits, ())
+    if added is None:
+        return error
+    return MigrationError(f"{error.message}{added[0]}", where=error.where, hint=added[1])
 
 
 def _require_committed(project: Project, runs: Sequence[Run], applied: Sequence[Applied]) -> None:
@@ -100,7 +185,7 @@ def _require_committed(project: Project, runs: Sequence[Run], applied: Sequence[
 
 def _after_tail(project: Project, runs: Sequence[Run], error: TopchefError) -> TopchefError:
     """Explain what env.py raised after our work: its commit may have failed."""
-    if not any(run.done for run in runs):
+    if isinstance(error, InterruptedRunError) or not any(run.done for run in runs):
         return error
     places = _where(_looked_again(project))
     if isinstance(error, LockedError | HistoryError):

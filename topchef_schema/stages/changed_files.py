@@ -170,6 +170,7 @@ def accept(project: Project, revisions: Collection[Revision], reason: str) -> No
             schema=target.version_table_schema,
             database_user=target.backend.user(connection),
             folder=Path(project.environment.config_file).absolute().parent,
+            run_id=target.run_id,
         )
         for revision in _accepted(project, revisions, seen):
             ledger.write(connection, revision, HistoryStatus.ACCEPTED, reason=reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from topchef_schema import backends
-from topchef_schema.backends.base import Failure, first_line, safe_label
+from topchef_schema.backends.base import Failure, Held, first_line, safe_label
 from topchef_schema.backends.driver_message import driver_message
 from topchef_schema.errors import TopchefError, UnreachableError, UsageError
 from topchef_schema.model import DatabaseUrl, Environment
@@ -31,7 +32,8 @@ log = logging.getLogger(__name__)
 class Target:
     """The database that env.py really connected to; *label* has no secret in it.
 
-    *name* is the one it has in the setting ``databases``, None in all other projects.
+    *name* is the one it has in the setting ``databases``, None in all other projects. *run_id* is
+    what the history and the lock call this run; *locked* says whether the lock is still held.
     """
 
     backend: Backend
@@ -39,6 +41,8 @@ class Target:
     version_table: str
     version_table_schema: str | None
     name: str | None = None
+    run_id: str = ""
+    locked: Held = lambda: True
 
 
 @dataclass
@@ -56,8 +60,9 @@ class Entry:
     literal: Dialect | None = None
     tag: str | None = None
     target: Target | None = None
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
     _labels: Counter[str] = field(default_factory=Counter, init=False)
-    _locked: set[tuple[str, str]] = field(default_factory=set, init=False)
+    _locked: dict[tuple[str, str], Held] = field(default_factory=dict, init=False)
 
     def run(self, body: Callable[[Session, Target], T], *, look: bool = False) -> list[T]:
         """Run *body* at each place that env.py comes to; with *look* nothing is written.
@@ -149,11 +154,13 @@ class Entry:
             configured.version_table,
             configured.version_table_schema,
             name,
+            self.run_id,
         )
         if self.announce:
             log.info("database: %s (from %s)", self.target.label, source)
         if self.lock_timeout is not None:
-            self._lock(backend, connection, self.target, stack)
+            locked = self._lock(backend, connection, self.target, stack)
+            self.target = replace(self.target, locked=locked)
         return backend.name
 
     def _label(self, connection: Connection, name: str | None) -> str:
@@ -166,15 +173,17 @@ class Entry:
 
     def _lock(
         self, backend: Backend, connection: Connection, target: Target, stack: ExitStack
-    ) -> None:
+    ) -> Held:
         assert self.lock_timeout is not None
         key = f"{target.version_table_schema or ''}.{target.version_table}"
         place = (backend.identity(connection), key)
         if place in self._locked:
-            return  # by an earlier visit of this run, whose transaction is still open
-        stack.enter_context(backend.lock(connection, key, self.lock_timeout))
-        self._locked.add(place)
-        stack.callback(self._locked.discard, place)
+            # By an earlier visit of this run, whose transaction is still open.
+            return self._locked[place]
+        held = backend.lock(connection, key, self.lock_timeout, self.run_id)
+        self._locked[place] = stack.enter_context(held)
+        stack.callback(self._locked.pop, place)
+        return self._locked[place]
 
     def _verified(self, backend: Backend, connection: Connection) -> tuple[str | None, str]:
         """Return which of the databases that were named this is, and who named it.
@@ -301,12 +310,14 @@ def require_database(project: Project) -> None:
     for _, named in project.environment.named:
         backend, url = database_url(project, named)
         if not backend.exists(url):
-            raise UnreachableError(
+            absent = UnreachableError(
                 "the database does not exist",
                 where=f"{safe_label(url)} (from {named.source})",
                 hint="check the name, or create it: topchef-db upgrade creates a SQLite file, a "
                 "server's databases are created by whoever runs the server",
             )
+            absent.may_come = not backend.made_by_connecting
+            raise absent
 
 
 _HINTS = {

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
 from topchef_schema.backends.driver_message import driver_message
-from topchef_schema.errors import MigrationError, PartialError
-from topchef_schema.model import Direction, Statement, short
+from topchef_schema.errors import InterruptedRunError, MigrationError, PartialError
+from topchef_schema.model import Direction, Statement, Step, short
+from topchef_schema.stages import retrying
+from topchef_schema.stages.run import LockLostError
 
 if TYPE_CHECKING:
     from topchef_schema.bridge.session import StepFailed
@@ -29,6 +31,8 @@ def failure(run: Run, failed: StepFailed, now: tuple[str, ...]) -> MigrationErro
     stays = [step.revision.id for step in run.done[: run.kept]]
     word = "upgrade" if failed.step.direction is Direction.UP else "downgrade"
     message = f"the {word} of revision {failed.step.revision.id} failed: {first_line(failed.cause)}"
+    added, remedy = _limited(run, failed)
+    message += added
     if stays:
         message += f"; of this run, these stay done: {', '.join(stays)}"
     else:
@@ -43,6 +47,8 @@ def failure(run: Run, failed: StepFailed, now: tuple[str, ...]) -> MigrationErro
     if half:
         message += f"; of this revision, these statements took effect: {_listed(failed.sent)}"
     hint = "correct the revision or the data and run the same command again"
+    if isinstance(failed.cause, LockLostError):
+        hint = "run the same command again"
     if partial and run.history and not unrecorded:
         hint += (
             ": what took effect is not sent again; or finish it, or undo it, by hand and run: "
@@ -53,10 +59,50 @@ def failure(run: Run, failed: StepFailed, now: tuple[str, ...]) -> MigrationErro
             "undo these statements by hand, or do the rest by hand and run: "
             f"topchef-db stamp {failed.step.stamped_as}"
         )
+    hint = remedy + hint
     if failed.failed is not None:
         hint += f"; the statement was: {short(failed.failed.sql)}"
     kind = PartialError if partial else MigrationError
     return kind(message, where=str(failed.location), hint=hint)
+
+
+def interrupted(runs: Sequence[Run]) -> InterruptedRunError:
+    """Say what stays of *runs*, one for each database, which a signal has ended."""
+    stays: list[Step] = []
+    undone: list[Step] = []
+    begun: list[Step] = []
+    for run in runs:
+        stays += run.done[: run.kept]
+        (undone if run.transactional else begun).extend(run.done[run.kept :])
+        if run.begun is not None:
+            (begun if run.in_part else undone).append(run.begun)
+    message = "interrupted; nothing of this run stays"
+    if stays:
+        message = f"interrupted; of this run, these stay done: {_named(stays)}"
+    hint = "run the same command again: the next run continues"
+    if undone:
+        message += f"; undone: {_named(undone)}"
+    if begun and all(run.history for run in runs):
+        message += f"; done in part, and gone on with by the next run: {_named(begun)}"
+    elif begun:
+        message += f"; done in part, and no journal tells how far: {_named(begun)}"
+        hint = (
+            "look what is there, do the rest by hand, and run: "
+            f"topchef-db stamp {begun[-1].stamped_as}"
+        )
+    return InterruptedRunError(message, where="this run", hint=hint)
+
+
+def _named(steps: Sequence[Step]) -> str:
+    return ", ".join(step.revision.id for step in steps)
+
+
+def _limited(run: Run, failed: StepFailed) -> tuple[str, str]:
+    """Return what a limit of the run adds to the message and to the hint."""
+    if run.backend is None or run.bounds is None:
+        return "", ""
+    found = retrying.remedy(run.backend, failed.cause, run.limits, run.bounds.blockers)
+    return (found[0], f"{found[1]}; else ") if found else ("", "")
 
 
 def _unrecorded(run: Run, failed: StepFailed, now: tuple[str, ...]) -> tuple[Statement, ...]:

@@ -16,6 +16,9 @@ from topchef_schema.model import JOURNAL_TABLE, Direction, JournalEntry
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Delete, Insert, Table
 
+BASELINE = "(baseline)"
+"""Stands for a revision's id in the entries of what is laid before the first of them."""
+
 
 @cache
 def journal_table(schema: str | None) -> Table:

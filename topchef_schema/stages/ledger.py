@@ -6,7 +6,6 @@ import getpass
 import os
 import platform
 import subprocess
-import uuid
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
@@ -73,9 +72,11 @@ class Ledger:
     run_id: str
 
     @classmethod
-    def open(cls, *, schema: str | None, database_user: str | None, folder: Path) -> Ledger:
-        """Return the ledger of a new run; *folder* is the project's, for its git commit."""
-        return cls(schema, database_user, folder, uuid.uuid4().hex)
+    def open(
+        cls, *, schema: str | None, database_user: str | None, folder: Path, run_id: str
+    ) -> Ledger:
+        """Return the ledger of a run; *folder* is the project's, for its git commit."""
+        return cls(schema, database_user, folder, run_id)
 
     def create(self, connection: Connection) -> None:
         """Make the table where it is missing; the caller commits."""

@@ -81,10 +81,10 @@ def databases(
     if schema and len(version_tables) > 1:
         # The version table of one tenant is in the schema that another one sees.
         found = Entry(project).run(body, look=True)
-    # The id of a run is that of one visit: who has it, too, reads the same table.
-    last = Counter(each.history[-1].run_id for each in found if each.history)
+    # Tenants of one database that read the same rows read the same table.
+    read = Counter((each.database, each.history) for each in found)
     return tuple(
-        replace(each, shared=bool(each.history) and last[each.history[-1].run_id] > 1)
+        replace(each, shared=bool(each.history) and read[each.database, each.history] > 1)
         for each in found
     )
 

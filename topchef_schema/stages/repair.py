@@ -21,6 +21,7 @@ from topchef_schema.stages.run import Applied, Repair, Run
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Leftover
+    from topchef_schema.backends.timeouts import Limits
     from topchef_schema.bridge.session import Session
     from topchef_schema.project import Project
 
@@ -92,14 +93,20 @@ def _with_the_rest(project: Project, found: Interrupted) -> Interrupted:
 
 
 def resume_step(
-    project: Project, *, repair: Repair, lock_timeout: float = apply.LOCK_TIMEOUT
+    project: Project,
+    *,
+    repair: Repair,
+    lock_timeout: float = apply.LOCK_TIMEOUT,
+    limits: Limits | None = None,
 ) -> tuple[Applied, ...]:
     """Finish the interrupted step of each database, and nothing else.
 
     Raises what `apply.migrate` raises.
     """
     nothing_else = lambda heads: Plan((), heads)  # noqa: E731
-    return apply.migrate(project, nothing_else, lock_timeout=lock_timeout, repair=repair)
+    return apply.migrate(
+        project, nothing_else, lock_timeout=lock_timeout, limits=limits, repair=repair
+    )
 
 
 def mark(
@@ -116,6 +123,11 @@ def mark(
         schema = target.version_table_schema
         left = journal.read(session.connection, schema)
         if not left:
+            return Applied(target.label, target.backend.name, before, before)
+        if left[0].revision == journal.BASELINE:
+            # It has no version row, and no place in the history.
+            journal.clear(session.connection, schema, journal.BASELINE)
+            session.commit()
             return Applied(target.label, target.backend.name, before, before)
         project.revisions.require_known((left[0].revision,))
         revision = project.revisions.one(left[0].revision)

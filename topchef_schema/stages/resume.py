@@ -12,6 +12,8 @@ from topchef_schema.model import Direction, JournalEntry, Plan, in_flight
 from topchef_schema.stages import journal
 
 if TYPE_CHECKING:
+    from topchef_schema.backends.timeouts import Timeouts
+    from topchef_schema.bridge.journaling import Journaling, Rules
     from topchef_schema.bridge.session import Session
     from topchef_schema.stages.entry import Target
 
@@ -48,7 +50,12 @@ def settled(left: Sequence[JournalEntry], applied: set[str]) -> bool:
 
 
 def done(
-    left: Sequence[JournalEntry], session: Session, target: Target, *, in_doubt: bool | None = None
+    left: Sequence[JournalEntry],
+    session: Session,
+    target: Target,
+    bounds: Timeouts,
+    *,
+    in_doubt: bool | None = None,
 ) -> tuple[JournalEntry, ...]:
     """Return the statements that were done; the catalog tells of the one that was in flight.
 
@@ -74,12 +81,39 @@ def done(
     if happened:
         return tuple(left)
     assert target.backend.commit_rules is not None
-    target.backend.commit_rules.clear_away(session.connection, open_.sql)
-    journal.remove(
-        session.connection, target.version_table_schema, open_.revision, [open_.position]
-    )
-    session.commit()
+    _clear_away([open_], target.backend.commit_rules, session, bounds, target.version_table_schema)
     return tuple(left[:-1])
+
+
+def _clear_away(
+    entries: Sequence[JournalEntry],
+    rules: Rules,
+    session: Session,
+    bounds: Timeouts,
+    schema: str | None,
+) -> None:
+    """Remove what statements that were not done have left, and their entries."""
+    for each in entries:
+        bounds.before("DROP", autocommit=session.autocommit, lock=True)
+        rules.clear_away(session.connection, each.sql)
+        bounds.after()
+        journal.remove(session.connection, schema, each.revision, [each.position])
+    session.commit()
+    if not session.whole_run:
+        bounds.transaction_ended()
+
+
+def without_refused(
+    schema: str | None, journaling: Journaling, session: Session, bounds: Timeouts
+) -> tuple[JournalEntry, ...]:
+    """Return the statements that were done of a step that failed, and clear away the others.
+
+    In the process that sent them nothing is in doubt.
+    """
+    left = journal.read(session.connection, schema)
+    refused = [each for each in left if each.position in journaling.undone]
+    _clear_away(refused, journaling.rules, session, bounds, schema)
+    return tuple(each for each in left if each not in refused)
 
 
 def took_effect(entry: JournalEntry, session: Session, target: Target) -> bool | None:

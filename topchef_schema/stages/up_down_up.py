@@ -203,10 +203,15 @@ class UpDownUp:
 
     def _take(self, direction: Direction) -> int:
         """Take the step; return how many statements it sent. Raises `_Failed`."""
+        from topchef_schema.bridge.journaling import Journaling
         from topchef_schema.bridge.session import StepFailed
 
+        rules = self.target.backend.commit_rules
+        assert rules is not None
+        # Without a place to keep it: the statements go the way they go in an upgrade.
+        journaling = Journaling(None, rules, self.session.listener)
         try:
-            return len(self.session.step(Step(self.revision, direction)))
+            return len(self.session.step(Step(self.revision, direction), journaling=journaling))
         except StepFailed as failed:
             self.session.settle()
             raise _Failed(failed) from failed
