@@ -1,7 +1,8 @@
 """Runs a program and tells what it did that does not depend on the machine.
 
 ``python benchmarks/counting.py MODULE ARGUMENTS`` does what ``python -m`` does with them, and then
-writes one line of JSON to stderr: modules imported, files opened, statements sent.
+writes one line of JSON to stderr: modules imported, files opened, statements sent, commits (those
+that were asked for, not those that a server makes of its own accord).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def main(module: str, arguments: Sequence[str]) -> None:
     """Run *module* as a program, and count."""
     sys.path[0] = os.getcwd()  # as with -m
     before = len(sys.modules)
-    done: Counter[str] = Counter(files=0, statements=0)
+    done: Counter[str] = Counter(files=0, statements=0, commits=0)
 
     def hook(event: str, values: tuple[Any, ...]) -> None:
         if event == "open":
@@ -28,6 +29,8 @@ def main(module: str, arguments: Sequence[str]) -> None:
     count_sqlite(done)
     if os.environ.get("COUNT_PSYCOPG"):
         count_psycopg(done)
+    if os.environ.get("COUNT_PYMYSQL"):
+        count_pymysql(done)
     sys.addaudithook(hook)
     sys.argv[:] = [module, *arguments]
     try:
@@ -45,9 +48,13 @@ def count_sqlite(done: Counter[str]) -> None:
 
     connect = sqlite3.dbapi2.connect
 
+    def heard(sql: str) -> None:
+        done["statements"] += 1
+        done["commits"] += sql.startswith("COMMIT")
+
     def counting(*arguments: Any, **options: Any) -> Any:
         connection = connect(*arguments, **options)
-        connection.set_trace_callback(lambda _: done.update(statements=1))
+        connection.set_trace_callback(heard)
         return connection
 
     for module in (sqlite3, sqlite3.dbapi2):
@@ -58,14 +65,27 @@ def count_psycopg(done: Counter[str]) -> None:
     """Count what psycopg is given to send."""
     import psycopg
 
-    execute = psycopg.Cursor.execute
+    count_calls(done, "statements", psycopg.Cursor, "execute")
+    count_calls(done, "commits", psycopg.Connection, "commit")
+
+
+def count_pymysql(done: Counter[str]) -> None:
+    """Count the round trips that PyMySQL makes for statements."""
+    import pymysql
+
+    count_calls(done, "statements", pymysql.connections.Connection, "query")
+    count_calls(done, "commits", pymysql.connections.Connection, "commit")
+
+
+def count_calls(done: Counter[str], name: str, kind: Any, method: str) -> None:
+    """Count calls of a method."""
+    original = getattr(kind, method)
 
     def counting(*arguments: Any, **options: Any) -> Any:
-        done["statements"] += 1
-        return execute(*arguments, **options)
+        done[name] += 1
+        return original(*arguments, **options)
 
-    vars_of_cursor: Any = psycopg.Cursor
-    vars_of_cursor.execute = counting
+    setattr(kind, method, counting)
 
 
 if __name__ == "__main__":

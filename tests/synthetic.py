@@ -15,6 +15,33 @@ def linear(count: int) -> Files:
     return dict(_file(f"r{number:05}", _before(number)) for number in range(count))
 
 
+def growing(count: int) -> Files:
+    """Return *count* revisions that each make a table; four of five change it, too.
+
+    Every other change is an index, every other a column.
+    """
+    return dict(_growing(number) for number in range(count))
+
+
+def _growing(number: int) -> tuple[str, str]:
+    table = f"t{number:05}"
+    up = f"""\
+op.create_table(
+    "{table}",
+    sa.Column("id", sa.Integer(), primary_key=True),
+    sa.Column("name", sa.String(40), nullable=False),
+    sa.Column("made_at", sa.DateTime()),
+)"""
+    if number % 5:
+        up += (
+            f'\nop.create_index("ix_{table}_name", "{table}", ["name"])'
+            if number % 2
+            else f'\nop.add_column("{table}", sa.Column("size", sa.Integer()))'
+        )
+    down = f'op.drop_table("{table}")'
+    return _file(f"r{number:05}", _before(number), up, down)
+
+
 def joined(count: int) -> Files:
     """Return about *count* revisions that branch and are merged again and again.
 

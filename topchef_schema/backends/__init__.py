@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from topchef_schema.discover import discover
+from topchef_schema.discover import discover, find
 from topchef_schema.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,17 +20,27 @@ def all_backends() -> dict[str, Backend]:
 
 def named(name: str, *, where: str = "--on") -> Backend:
     """Return the backend called *name*; raises `UsageError` naming those there are."""
-    known = all_backends()
-    if name not in known:
+    backend = _alone(name)
+    if backend is None:
         raise UsageError(
-            f'there is no backend "{name}"', where=where, hint="one of: " + ", ".join(known)
+            f'there is no backend "{name}"',
+            where=where,
+            hint="one of: " + ", ".join(all_backends()),
         )
-    return known[name]
+    return backend
+
+
+def _alone(name: str) -> Backend | None:
+    """Return the backend called *name* without a look at the others."""
+    return cast("Backend | None", find("topchef_schema.backends", "BACKEND", name))
 
 
 def for_url(url: URL, *, where: str = "the URL") -> Backend:
     """Return the backend that *url* belongs to; raises `UsageError` where there is none."""
     dialect = url.get_backend_name()
+    alone = _alone(dialect)
+    if alone is not None and dialect in alone.dialects:
+        return alone
     for backend in all_backends().values():
         if dialect in backend.dialects:
             return backend

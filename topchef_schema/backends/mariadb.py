@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,7 @@ class MariaDB:
     foresight = MariaDBForesight()
     online = True
 
-    @property
+    @cached_property
     def commit_rules(self) -> MySQLCommits:
         """Those of both, which ask for the schema in the words of each."""
         return MySQLCommits(self.snapshot)
@@ -130,6 +131,7 @@ class MariaDB:
         self, connection: Connection, key: str, timeout: float, run_id: str = ""
     ) -> AbstractContextManager[Held]:
         """Hold a lock of the server by name, on *connection* itself."""
+        self.commit_rules.forget()
         return mysql_protocol.lock(connection, key, timeout)
 
     def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:

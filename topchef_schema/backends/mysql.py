@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch, mysql_throwaway
@@ -67,7 +68,7 @@ class MySQL:
     foresight = MySQLForesight()
     online = True
 
-    @property
+    @cached_property
     def commit_rules(self) -> MySQLCommits:
         """Those of both, which ask for the schema in the words of each."""
         return MySQLCommits(self.snapshot)
@@ -104,6 +105,7 @@ class MySQL:
         self, connection: Connection, key: str, timeout: float, run_id: str = ""
     ) -> AbstractContextManager[Held]:
         """Hold a lock of the server by name, on *connection* itself."""
+        self.commit_rules.forget()
         return mysql_protocol.lock(connection, key, timeout)
 
     def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:

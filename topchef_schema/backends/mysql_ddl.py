@@ -10,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from topchef_schema.backends.base import Leftover, undisturbed
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
     from topchef_schema.model import Snapshot
 
@@ -37,6 +39,10 @@ _TRUNCATE = re.compile(_COMMENT + r"truncate\s+(?!table\b)" + _NAME, re.IGNORECA
 _INDEX = re.compile(
     _COMMENT + r"(?:create|drop)\s+[\w\s]*\bindex\b.*?\bon\s+" + _NAME, re.IGNORECASE | re.DOTALL
 )
+_PLAIN = re.compile(r"create\s+table\s+(?!if\b)(`(?:[^`.]|``)+`|[\w$]+)\s*\(", re.IGNORECASE)
+_KEEPS_NAMES = re.compile(
+    r"(create|drop)\s+(\w+\s+)?index\b|alter\s+table\b(?!.*\brename\b)", re.IGNORECASE | re.DOTALL
+)
 _OF_THE_SERVER = re.compile(
     _COMMENT + r"(create|alter|drop|rename)\s+(or\s+replace\s+)?(user|role|server|database|schema|"
     r"tablespace|logfile|undo|resource)\b|install\b|uninstall\b",
@@ -44,6 +50,7 @@ _OF_THE_SERVER = re.compile(
 )
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 NO_SUCH_TABLE = 1146
+NO_TABLE = "there is none"
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,13 @@ class MySQLCommits:
 
     snapshot: Callable[[Connection], Snapshot]
     one_writer: bool = False
+    _names: WeakKeyDictionary[Engine, set[str]] = field(
+        default_factory=WeakKeyDictionary, compare=False, repr=False
+    )
+
+    def forget(self) -> None:
+        """Take nothing for known of any database: another migrator may have been there."""
+        self._names.clear()
 
     def commits_alone(self, sql: str) -> bool:
         """Whether the server commits before it does *sql*."""
@@ -68,10 +82,36 @@ class MySQLCommits:
         """
         if _OF_THE_SERVER.match(sql):
             return None
+        if self._is_new(connection, sql):
+            return hashlib.sha256(NO_TABLE.encode()).hexdigest()
+        return self._asked(connection, sql)
+
+    def _asked(self, connection: Connection, sql: str) -> str:
         table = table_of(sql)
         with undisturbed(connection):
             said = _shown(connection, table) if table else self.snapshot(connection).fingerprint
         return hashlib.sha256(said.encode()).hexdigest()
+
+    def _is_new(self, connection: Connection, sql: str) -> bool:
+        """Whether *sql* makes a table of a name that nothing has, as is known without asking.
+
+        All names are asked for once; what may give a name to something leads to asking anew.
+        """
+        made = _PLAIN.match(sql.lstrip())
+        engine = connection.engine
+        if made is None:
+            if not _KEEPS_NAMES.match(sql.lstrip()):
+                self._names.clear()
+            return False
+        if engine not in self._names:
+            self._names.clear()  # what this engine makes, the knowledge of another is without
+            with undisturbed(connection):
+                rows = connection.exec_driver_sql("SHOW TABLES")
+                self._names[engine] = {str(name).casefold() for (name,) in rows}
+        name = made[1].strip("`").replace("``", "`").casefold()
+        new = name not in self._names[engine]
+        self._names[engine].add(name)
+        return new
 
     def takes_along(self, connection: Connection, sql: str) -> str | None:
         """Return None: dropping a table deletes no rows of others."""
@@ -84,7 +124,7 @@ class MySQLCommits:
 
         A statement that leaves no trace there (TRUNCATE, OPTIMIZE) may be sent again.
         """
-        return None if before is None else self.before(connection, sql) != before
+        return None if before is None else self._asked(connection, sql) != before
 
     def clear_away(self, connection: Connection, sql: str) -> None:
         """Do nothing: a statement is done as a whole or not at all."""
@@ -108,14 +148,17 @@ def table_of(sql: str) -> str | None:
 
 
 def _shown(connection: Connection, table: str) -> str:
-    from sqlalchemy.exc import DBAPIError
-
+    """Ask by the driver itself: mostly there is none yet, and SQLAlchemy's errors are costly."""
     from topchef_schema.backends.mysql_protocol import number
 
-    try:
-        row = connection.exec_driver_sql(f"SHOW CREATE TABLE {table.replace('%', '%%')}").one()
-    except DBAPIError as error:
-        if number(error) == NO_SUCH_TABLE:
-            return "there is none"
-        raise
+    sql = f"SHOW CREATE TABLE {table}"
+    with closing(connection.connection.cursor()) as cursor:
+        try:
+            cursor.execute(sql)
+            row: Any = cursor.fetchone()
+        except connection.dialect.loaded_dbapi.Error as error:
+            if number(error) == NO_SUCH_TABLE:
+                return NO_TABLE
+            # Whatever else it is, SQLAlchemy is to know and to wrap it.
+            row = connection.exec_driver_sql(sql.replace("%", "%%")).one()
     return _COUNTER.sub("", str(row[1]))

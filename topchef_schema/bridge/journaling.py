@@ -127,31 +127,6 @@ class Journaling:
         """Whether the revision has not come yet to where an interrupted run stopped."""
         return self._at < len(self.done)
 
-    @contextmanager
-    def attached(self, engine: Engine) -> Iterator[Journaling]:
-        """Follow what is sent through *engine* meanwhile."""
-        from sqlalchemy import event
-
-        hooks: dict[str, Callable[..., Any]] = {
-            "before_cursor_execute": self._before,
-            "do_execute": self._execute,
-            "do_executemany": self._execute,
-            "do_execute_no_params": self._execute_without_values,
-            "after_cursor_execute": self._after,
-            "handle_error": self._failed,
-            "commit": self._flush,
-            "rollback": self._rolled_back,
-            "savepoint": self._savepoint,
-            "rollback_savepoint": self._back_to_savepoint,
-        }
-        for name, hook in hooks.items():
-            event.listen(engine, name, hook)
-        try:
-            yield self
-        finally:
-            for name, hook in hooks.items():
-                event.remove(engine, name, hook)
-
     @property
     def undone(self) -> tuple[int, ...]:
         """The positions of statements that were written down and that the server refused."""
@@ -351,6 +326,59 @@ class Journaling:
     def _back_to_savepoint(self, connection: Connection, name: str, context: None) -> None:
         mark = self._marks.get((connection, name), 0)
         del self._pending.get(connection, [])[mark:]
+
+
+class Hooks:
+    """Listens on one engine throughout a visit, and passes on what it hears to the current step.
+
+    To listen anew for each of a thousand steps takes longer than some of them.
+    """
+
+    def __init__(self) -> None:
+        self._current: Journaling | None = None
+
+    @contextmanager
+    def attached(self, engine: Engine) -> Iterator[None]:
+        """Listen on *engine* meanwhile."""
+        from sqlalchemy import event
+
+        hooks = {name: self._passing_on(method) for name, method in _METHODS.items()}
+        for name, hook in hooks.items():
+            event.listen(engine, name, hook)
+        try:
+            yield
+        finally:
+            for name, hook in hooks.items():
+                event.remove(engine, name, hook)
+
+    @contextmanager
+    def followed_by(self, journaling: Journaling) -> Iterator[None]:
+        """Let *journaling* hear all that is sent meanwhile."""
+        self._current = journaling
+        try:
+            yield
+        finally:
+            self._current = None
+
+    def _passing_on(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def hook(*arguments: Any) -> Any:
+            return None if self._current is None else method(self._current, *arguments)
+
+        return hook
+
+
+_METHODS: dict[str, Callable[..., Any]] = {
+    "before_cursor_execute": Journaling._before,
+    "do_execute": Journaling._execute,
+    "do_executemany": Journaling._execute,
+    "do_execute_no_params": Journaling._execute_without_values,
+    "after_cursor_execute": Journaling._after,
+    "handle_error": Journaling._failed,
+    "commit": Journaling._flush,
+    "rollback": Journaling._rolled_back,
+    "savepoint": Journaling._savepoint,
+    "rollback_savepoint": Journaling._back_to_savepoint,
+}
 
 
 def _is_dml(sql: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect
 
     from topchef_schema.bridge.environment import Configured
-    from topchef_schema.bridge.journaling import Journaling
+    from topchef_schema.bridge.journaling import Hooks, Journaling
     from topchef_schema.bridge.listening import Listener
     from topchef_schema.bridge.revisions import Revisions
 
@@ -79,6 +79,8 @@ class Session:
     isolate: bool = False
     local: tuple[tuple[str, Any], ...] = ()
     _maintainer: HeadMaintainer | None = field(default=None, init=False)
+    _hooks: Hooks | None = field(default=None, init=False)
+    _attached: ExitStack = field(default_factory=ExitStack, init=False)
 
     def __enter__(self) -> Session:
         # The CREATE of the version table may still be uncommitted: a rollback would drop it.
@@ -92,6 +94,7 @@ class Session:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        self._attached.close()
         if self.isolate and error is None and not self.context.as_sql:
             self.settle()
 
@@ -209,7 +212,12 @@ class Session:
     def _followed_by(self, journaling: Journaling | None) -> AbstractContextManager[object]:
         if journaling is None:
             return nullcontext()
-        return journaling.attached(self.connection.engine)
+        if self._hooks is None:
+            from topchef_schema.bridge.journaling import Hooks
+
+            self._hooks = Hooks()
+            self._attached.enter_context(self._hooks.attached(self.connection.engine))
+        return self._hooks.followed_by(journaling)
 
     def skip(self, step: Step) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
         """In offline mode: what stands before and after a step that could not be rendered."""
@@ -260,10 +268,10 @@ class Session:
         return StepDown(graph, script, is_upgrade=False)
 
     def _head_maintainer(self) -> HeadMaintainer:
-        from alembic.runtime.migration import HeadMaintainer
-
         if self._maintainer is None:
-            self._maintainer = HeadMaintainer(self.context, self.context.get_current_heads())
+            from topchef_schema.bridge.steps import Heads
+
+            self._maintainer = Heads(self.context, self.context.get_current_heads())
         return self._maintainer
 
     def _file(self, step: Step) -> str:

@@ -1,8 +1,43 @@
-"""A step down that does not walk through all revisions below it."""
+"""What Alembic does for one step, in a way that is as quick for the thousandth."""
 
 from __future__ import annotations
 
-from alembic.runtime.migration import RevisionStep
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from alembic.runtime.migration import HeadMaintainer, RevisionStep
+from alembic.util import CommandError
+from sqlalchemy import bindparam
+
+if TYPE_CHECKING:
+    from sqlalchemy import Update
+
+
+class Heads(HeadMaintainer):
+    """Alembic's version rows, moved by one statement that is compiled once.
+
+    Alembic writes the two ids into its text, and compiles one for each step.
+    """
+
+    @cached_property
+    def _update(self) -> Update:
+        table = self.context._version
+        here = table.c.version_num == bindparam("from_")
+        return table.update().where(here).values(version_num=bindparam("to_"))
+
+    def _update_version(self, from_: str, to_: str) -> None:
+        if self.context.as_sql:
+            super()._update_version(from_, to_)
+            return
+        self.heads.remove(from_)
+        self.heads.add(to_)
+        result = self.context.impl._exec(self._update, params={"from_": from_, "to_": to_})
+        sane = self.context.dialect.supports_sane_rowcount
+        if sane and result is not None and result.rowcount != 1:
+            raise CommandError(
+                f"Online migration expected to match one row when updating '{from_}' to '{to_}' "
+                f"in '{self.context.version_table}'; {result.rowcount} found"
+            )
 
 
 class StepDown(RevisionStep):

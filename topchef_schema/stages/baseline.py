@@ -186,7 +186,10 @@ def _call(project: Project, reference: str, url: URL, journaling: Journaling | N
         if journaling is None:
             function(connection)
         else:
-            with journaling.attached(connection.engine):
+            from topchef_schema.bridge.journaling import Hooks
+
+            hooks = Hooks()
+            with hooks.attached(connection.engine), hooks.followed_by(journaling):
                 function(connection)
                 journaling.finish(connection)
         connection.commit()

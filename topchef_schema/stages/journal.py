@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from topchef_schema.model import JOURNAL_TABLE, Direction, JournalEntry
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection, Delete, Insert, Table
 
 BASELINE = "(baseline)"
 """Stands for a revision's id in the entries of what is laid before the first of them."""
@@ -38,6 +38,19 @@ def journal_table(schema: str | None) -> Table:
         sa.Column("before", sa.String(64)),
         sa.Column("sql", sa.Text(), nullable=False),
     )
+
+
+@cache
+def _insertion(schema: str | None) -> Insert:
+    return journal_table(schema).insert().inline()
+
+
+@cache
+def _deletion(schema: str | None) -> Delete:
+    import sqlalchemy as sa
+
+    table = journal_table(schema)
+    return table.delete().where(table.c.revision == sa.bindparam("finished"))
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ class Journal:
         ]
         if not self.made:
             create(connection, self.schema)
-        connection.execute(journal_table(self.schema).insert(), rows)
+        connection.execute(_insertion(self.schema), rows if len(rows) > 1 else rows[0])
 
     def remove(self, connection: Connection, positions: Collection[int]) -> None:
         """Remove the entries of statements that were not done after all."""
@@ -111,8 +124,7 @@ def remove(
 
 def clear(connection: Connection, schema: str | None, revision: str) -> None:
     """Remove the entries of *revision*; the caller commits."""
-    table = journal_table(schema)
-    connection.execute(table.delete().where(table.c.revision == revision))
+    connection.execute(_deletion(schema), {"finished": revision})
 
 
 def drop(connection: Connection, schema: str | None) -> None:

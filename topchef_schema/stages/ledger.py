@@ -6,9 +6,9 @@ import getpass
 import os
 import platform
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from topchef_schema.model import HISTORY_TABLE, Direction, HistoryEntry, History
 from topchef_schema.model.file_fingerprint import fingerprint, source_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection, Insert, Table
 
     from topchef_schema.model import Revision
 
@@ -56,6 +56,12 @@ def history_table(schema: str | None) -> Table:
     )
 
 
+@cache
+def _insertion(schema: str | None) -> Insert:
+    """Return the one statement that all rows are written with; no row is asked for its id."""
+    return history_table(schema).insert().inline()
+
+
 @dataclass(frozen=True)
 class Ledger:
     """The history as one run writes it. All times are UTC."""
@@ -88,8 +94,6 @@ class Ledger:
         error: str | None = None,
     ) -> None:
         """Add one row, in whatever transaction *connection* is in."""
-        from topchef_schema import __version__
-
         finished = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         entry = HistoryEntry(
             run_id=self.run_id,
@@ -99,16 +103,25 @@ class Ledger:
             started_at=finished - timedelta(seconds=round(seconds or 0)),
             finished_at=finished,
             milliseconds=None if seconds is None else round(seconds * 1000),
-            database_user=self.database_user,
-            os_user=_os_user(),
-            host=platform.node(),
-            tool_version=__version__,
-            git_commit=git_commit(self.folder),
+            **self._origin,
             file_sha256=fingerprint(source_of(revision.path)),
             reason=reason,
             error=error,
         )
-        connection.execute(history_table(self.schema).insert().values(**_plain(entry)))
+        connection.execute(_insertion(self.schema), _plain(entry))
+
+    @cached_property
+    def _origin(self) -> dict[str, str | None]:
+        """Who writes, from where, with what: the same in all rows of a run."""
+        from topchef_schema import __version__
+
+        return {
+            "database_user": self.database_user,
+            "os_user": _os_user(),
+            "host": platform.node(),
+            "tool_version": __version__,
+            "git_commit": git_commit(self.folder),
+        }
 
 
 def read(connection: Connection, schema: str | None) -> tuple[HistoryEntry, ...]:
@@ -156,7 +169,7 @@ def _os_user() -> str | None:
 
 
 def _plain(entry: HistoryEntry) -> dict[str, Any]:
-    values = asdict(entry)
+    values = {each.name: getattr(entry, each.name) for each in fields(entry)}
     values["status"] = str(entry.status)
     values["direction"] = None if entry.direction is None else str(entry.direction)
     return values
