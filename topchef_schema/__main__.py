@@ -6,12 +6,21 @@ else of the program is loaded.
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import NoReturn
 
 
 def main() -> NoReturn:
     """Run the program and exit."""
+    try:
+        _run()
+    finally:
+        # What is left need not be looked through on the way out.
+        gc.freeze()
+
+
+def _run() -> NoReturn:
     from topchef_schema.commands import quick
 
     given = sys.argv[1:]
@@ -24,6 +33,8 @@ def main() -> NoReturn:
         given = [*given, "--no-fast"]  # that has just been tried
     from topchef_schema.cli import main as run
 
+    # Of thousands of revisions, nothing is to be thrown away: seldom look for what is.
+    gc.set_threshold(50_000)
     run(given)
 
 

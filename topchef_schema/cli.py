@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import logging
 import os
@@ -107,13 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     with contextlib.suppress(ValueError):  # only the main thread may ask for signals
         stopping.listen(lambda: _end_at_once(given))
-    # Of thousands of revisions, nothing is to be thrown away: seldom look for what is.
-    gc.set_threshold(50_000)
     with _broken_pipe(), log_to_stderr(_level(given), _log_format(given)):
-        code = run(given)
-        # What is left need not be looked through on the way out.
-        gc.freeze()
-        sys.exit(code)
+        sys.exit(run(given))
 
 
 def run(given: list[str]) -> int:

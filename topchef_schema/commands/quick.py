@@ -83,9 +83,6 @@ def answer(words: Words) -> str | None:
 
 def leave(stream: TextIO, text: str) -> None:
     """Write *text* as the last thing that is done; a reader that has gone is no failure."""
-    import gc
-
-    gc.freeze()
     try:
         stream.write(text)
         stream.flush()
