@@ -183,7 +183,6 @@ PLAIN_PROJECTS = {"irreversible", "leaky", "linear"}
 WORDS = st.text(list("abcXYZ019_.-~%/@:+?&= "), min_size=0, max_size=6)
 
 
-# Old Hypothesis says so of a generator that another test left behind.
 @given(
     scheme=st.sampled_from(["sqlite", "postgresql+psycopg", "mysql+pymysql", "a b", "+"]),
     user=WORDS,
