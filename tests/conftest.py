@@ -66,6 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "whole_run: too slow, or of no use, for a run that `--only` narrows down"
     )
+    config.addinivalue_line(
+        "markers", "sampled: takes long; only some of its cases run without `--exhaustive`"
+    )
     if config.option.seed is None:
         config.option.seed = commit_seed()
     if config.option.hypothesis_seed is None:
@@ -94,11 +97,32 @@ def pytest_report_header(config: pytest.Config) -> str:
     )
 
 
+SHARE = 4
+"""Of a sampled test, one in so many of its cases is run, but one at least."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.option.exhaustive:
+        left_out = unsampled(items, random.Random(config.option.seed))
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [each for each in items if each not in left_out]
     if config.option.only:
         for item in items:
             if item.get_closest_marker("whole_run"):
                 item.add_marker(pytest.mark.skip(reason="left out by --only"))
+
+
+def unsampled(items: list[pytest.Item], rng: random.Random) -> list[pytest.Item]:
+    """Return the cases of sampled tests that are not run this time."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left_out = []
+    for each in cases.values():
+        kept = rng.sample(each, -(-len(each) // SHARE))
+        left_out += [item for item in each if item not in kept]
+    return left_out
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
 # They take long, and what they try depends on the servers more than on versions.
-pytestmark = pytest.mark.whole_run
+pytestmark = [pytest.mark.whole_run, pytest.mark.sampled]
 
 SLEEP = {
     "postgresql": "SELECT pg_sleep(3)",
