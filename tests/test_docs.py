@@ -45,7 +45,7 @@ ALEMBIC_AND_CLIENTS = {
     "--inserts",
     "--schema-only",
 }
-OURS_ELSEWHERE = {"--extras", "--gate", "--help", "--only", "--update", "--write"}
+OURS_ELSEWHERE = {"--exhaustive", "--extras", "--gate", "--help", "--only", "--update", "--write"}
 
 
 def text_of(name: str) -> str:
