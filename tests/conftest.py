@@ -67,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "whole_run: too slow, or of no use, for a run that `--only` narrows down"
     )
     config.addinivalue_line(
-        "markers", "sampled: takes long; only some of its cases run without `--exhaustive`"
+        "markers", "sampled: takes long; few of its cases run without `--exhaustive`"
     )
     if config.option.seed is None:
         config.option.seed = commit_seed()
@@ -97,15 +97,19 @@ def pytest_report_header(config: pytest.Config) -> str:
     )
 
 
-SHARE = 4
-"""Of a sampled test, one in so many of its cases is run, but one at least."""
+SHARES = {"sampled": 4, "bridge": 3, "shortcut": 3, "stages": 3}
+"""Of what is marked so, or lies in that folder, one in so many cases of a test is run.
+
+One of them at least; all with ``--exhaustive``. The gate has 20 minutes.
+"""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.option.exhaustive:
         left_out = unsampled(items, random.Random(config.option.seed))
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [each for each in items if each not in left_out]
+        gone = set(left_out)
+        items[:] = [each for each in items if each not in gone]
     if config.option.only:
         for item in items:
             if item.get_closest_marker("whole_run"):
@@ -116,12 +120,14 @@ def unsampled(items: list[pytest.Item], rng: random.Random) -> list[pytest.Item]
     """Return the cases of sampled tests that are not run this time."""
     cases: dict[str, list[pytest.Item]] = {}
     for item in items:
-        if item.get_closest_marker("sampled"):
-            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+        cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
     left_out = []
     for each in cases.values():
-        kept = rng.sample(each, -(-len(each) // SHARE))
-        left_out += [item for item in each if item not in kept]
+        share = SHARES["sampled"] if each[0].get_closest_marker("sampled") else 1
+        share = max(share, SHARES.get(each[0].path.parent.name, 1))
+        if share > 1:
+            kept = rng.sample(each, -(-len(each) // share))
+            left_out += [item for item in each if item not in kept]
     return left_out
 
 
