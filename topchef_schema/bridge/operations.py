@@ -79,8 +79,10 @@ _HARMLESS = (
 
 
 def _effect(doing: Doing, operation: Any) -> Effect:
-    column = getattr(operation, "column_name", None) or getattr(operation, "column", None)
-    # Some give the column itself, which Alembic takes on some databases.
+    # Some give the column itself, which Alembic takes on some databases, and which has no truth.
+    column = getattr(operation, "column_name", None)
+    if column is None:
+        column = getattr(operation, "column", None)
     name = None if column is None else str(getattr(column, "name", column))
     return Effect(doing, _table(operation), name, getattr(operation, "new_table_name", None))
 
