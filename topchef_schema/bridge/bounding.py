@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from topchef_schema.bridge.listening import heard
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
@@ -53,8 +55,6 @@ class Bounding:
     @contextmanager
     def attached(self, engine: Engine) -> Iterator[None]:
         """Follow what is sent through *engine* meanwhile; to be attached before a journal is."""
-        from sqlalchemy import event
-
         hooks: dict[str, Callable[..., Any]] = {
             "before_cursor_execute": self._before,
             "after_cursor_execute": self._after,
@@ -63,13 +63,8 @@ class Bounding:
             "rollback": self._ended,
             "rollback_savepoint": self._back_to_savepoint,
         }
-        for name, hook in hooks.items():
-            event.listen(engine, name, hook)
-        try:
+        with heard(engine, hooks):
             yield
-        finally:
-            for name, hook in hooks.items():
-                event.remove(engine, name, hook)
 
     @contextmanager
     def of_step(self, journaling: Journaling) -> Iterator[None]:

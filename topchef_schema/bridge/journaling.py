@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from topchef_schema import stopping
+from topchef_schema.bridge.listening import heard
 from topchef_schema.model import JournalEntry, fingerprint
 
 if TYPE_CHECKING:
@@ -104,7 +105,6 @@ class Journaling:
     done: Sequence[JournalEntry] = ()
     allowed: Callable[[], None] = lambda: None
     refused: ReplayMismatchError | None = None
-    left_out: int = 0
     _at: int = 0
     _looked: bool = False
     _written: bool = False
@@ -144,7 +144,6 @@ class Journaling:
         missing = self.done[self._at :]
         if missing and not self._looked:
             self._refuse(f"it ends without the statement that was done: {_short(missing[0].sql)}")
-        self.left_out += len(missing)
         self._at = len(self.done)
         self._pending.clear()
         self._finished = True
@@ -204,7 +203,6 @@ class Journaling:
         ahead = [each.fingerprint for each in self.done[self._at :]]
         if mark in ahead and (mark == ahead[0] or self._looked):
             # A revision that looks before it acts leaves out what is there already.
-            self.left_out += ahead.index(mark)
             self._at += ahead.index(mark) + 1
             if _gives_rows(context):
                 self._refuse(f"it needs again what this statement gave: {_short(sql)}")
@@ -214,7 +212,6 @@ class Journaling:
             expected = self.done[self._at].sql
             other = "with other values" if same else f"where it had sent {_short(expected)}"
             self._refuse(f"it now sends {_short(sql)} {other}")
-        self.left_out += len(ahead)
         self._at = len(self.done)
         return False
 
@@ -340,16 +337,9 @@ class Hooks:
     @contextmanager
     def attached(self, engine: Engine) -> Iterator[None]:
         """Listen on *engine* meanwhile."""
-        from sqlalchemy import event
-
         hooks = {name: self._passing_on(method) for name, method in _METHODS.items()}
-        for name, hook in hooks.items():
-            event.listen(engine, name, hook)
-        try:
+        with heard(engine, hooks):
             yield
-        finally:
-            for name, hook in hooks.items():
-                event.remove(engine, name, hook)
 
     @contextmanager
     def followed_by(self, journaling: Journaling) -> Iterator[None]:

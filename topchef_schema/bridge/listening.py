@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +26,20 @@ _READS = re.compile(r"\s*(select|pragma|show|describe|desc|explain|values)\b", r
 
 
 _LOCAL = re.compile(r"\s*(set\s+local\b|select\s+(pg_catalog\.)?set_config\s*\()", re.IGNORECASE)
+
+
+@contextmanager
+def heard(engine: Engine, hooks: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    """Call *hooks*, by the names of SQLAlchemy's events, for what *engine* does meanwhile."""
+    from sqlalchemy import event
+
+    for name, hook in hooks.items():
+        event.listen(engine, name, hook)
+    try:
+        yield
+    finally:
+        for name, hook in hooks.items():
+            event.remove(engine, name, hook)
 
 
 @dataclass
@@ -57,8 +71,6 @@ class Listener:
 
         Offline there is none; `add` is called then.
         """
-        from sqlalchemy import event
-
         if engine is None:
             yield
             return
@@ -68,13 +80,8 @@ class Listener:
             "after_cursor_execute": self._after_cursor,
             "commit": self._commit,
         }
-        for name, hook in hooks.items():
-            event.listen(engine, name, hook)
-        try:
+        with heard(engine, hooks):
             yield
-        finally:
-            for name, hook in hooks.items():
-                event.remove(engine, name, hook)
 
     @contextmanager
     def hearing(self, step: Step, file: str) -> Iterator[None]:

@@ -7,7 +7,7 @@ revision behind. Its next run reads here what was done, and goes on from there.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -137,8 +137,3 @@ def _entry(row: Any) -> JournalEntry:
     values["direction"] = Direction(values["direction"])
     values["alone"] = bool(values["alone"])
     return JournalEntry(**values)
-
-
-def plain(entry: JournalEntry) -> dict[str, Any]:
-    """Return *entry* as data for a report."""
-    return asdict(entry) | {"direction": str(entry.direction)}
