@@ -64,8 +64,11 @@ ROW = (
     "INSERT INTO topchef_history (run_id, revision, status, started_at) "
     "VALUES ('x', 'cc30', '{}', '2026-01-01 00:00:00')"
 )
-EMPTY_JOURNAL = "CREATE TABLE IF NOT EXISTS topchef_journal (id INTEGER)"
-JOURNAL = "CREATE TABLE topchef_journal (id INTEGER PRIMARY KEY, whatever TEXT)"
+EMPTY_JOURNAL = (
+    "DROP TABLE IF EXISTS topchef_journal",
+    "CREATE TABLE topchef_journal (id INTEGER PRIMARY KEY, whatever TEXT)",
+)
+IN_JOURNAL = "INSERT INTO topchef_journal (id, whatever) VALUES (1, 'x')"
 CONFIGURE = "context.configure(connection=connection, target_metadata=target_metadata"
 FILE_CONFIG = "from logging.config import fileConfig\nfileConfig(context.config.config_file_name)\n"
 
@@ -247,7 +250,7 @@ DOUBTS: dict[str, Change] = {
     "started": run(ROW.format("started")),
     "failed": run(ROW.format("failed")),
     "of a later version": run(ROW.format("unheard of")),
-    "journal": run(JOURNAL, "INSERT INTO topchef_journal (whatever) VALUES ('x')"),
+    "journal": run(*EMPTY_JOURNAL, IN_JOURNAL),
 }
 
 
@@ -354,8 +357,8 @@ ON_SERVERS: dict[str, tuple[bool, tuple[str, ...]]] = {
     "at head": (True, ()),
     "no history": (True, ("DROP TABLE IF EXISTS topchef_history",)),
     "failed, then applied": (True, (ROW.format("failed"), ROW.format("applied"))),
-    "empty journal": (True, (EMPTY_JOURNAL,)),
-    "journal": (False, (EMPTY_JOURNAL, "INSERT INTO topchef_journal VALUES (1)")),
+    "empty journal": (True, EMPTY_JOURNAL),
+    "journal": (False, (*EMPTY_JOURNAL, IN_JOURNAL)),
     "failed": (False, (ROW.format("failed"),)),
     "unknown version row": (False, ("UPDATE alembic_version SET version_num = 'zz99'",)),
     "no version table": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 from dataclasses import replace
@@ -148,8 +149,7 @@ def test_killed_while_an_index_is_built_behind_a_writer(
 SAMPLE = 4
 
 
-# On PostgreSQL a cut between two of our own questions still ends in a traceback now and then.
-@pytest.mark.backends("mariadb", "mysql")
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
 def test_a_connection_that_is_cut(
     project: MakeProject,
     server: Server,
@@ -157,15 +157,22 @@ def test_a_connection_that_is_cut(
     *,
     exhaustive: bool,
 ) -> None:
-    """Cut at some packet that the client sends."""
+    """Cut at some packet that the client sends.
+
+    MySQL's socket lets in the client of a proxy, who does not know that it is one, only as a user
+    it has seen.
+    """
     runner = Runner(project("interrupted", env="dies"), {"EACH": "1"})
     expected = expected_end(runner, server)
     with database_of(server) as whole, Proxy(whole.url) as proxy:
+        query(whole, "SELECT 1")
         runner.succeed(replace(whole, url=through(whole.url, proxy)), "upgrade", "heads")
         packets = range(1, proxy.packets)
     cut = 0
+    print(f"{len(packets)} packets")
     for at in packets if exhaustive else sorted(rng.sample(packets, SAMPLE)):
         with database_of(server) as database, Proxy(database.url, at) as proxy:
+            query(database, "SELECT 1")
             done = runner.run(
                 replace(database, url=through(database.url, proxy)), "upgrade", "heads"
             )
@@ -177,8 +184,9 @@ def test_a_connection_that_is_cut(
     assert cut
 
 
-# MariaDB's driver leaves a socket unclosed there now and then, which is an error in a test.
-@pytest.mark.backends("postgresql", "mysql")
+# PyMySQL leaves the socket of a lost connection open: its error holds the file it reads from.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
 def test_a_server_that_is_killed(project: MakeProject, backend: Backend) -> None:
     statement = SLEEP[backend.name]
     shop = project(versions={"a1.py": FIRST, "b2.py": between(statement)})
@@ -196,6 +204,7 @@ def test_a_server_that_is_killed(project: MakeProject, backend: Backend) -> None
     finally:
         # Its own connections are gone, and so it cannot drop what it made.
         server._process.stop()
+        gc.collect()  # while what it finds unclosed is still expected
 
 
 def restarted(server: Any, database: ScratchDatabase) -> None:

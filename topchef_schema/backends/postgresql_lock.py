@@ -164,8 +164,9 @@ def _call(connection: Connection, name: str) -> None:
 class _Session:
     """A connection of the driver that SQLAlchemy's transactions do not reach."""
 
-    def __init__(self, fairy: Any) -> None:
+    def __init__(self, fairy: Any, where: str) -> None:
         self._fairy = fairy
+        self._where = where
         self._connection = fairy.dbapi_connection
         self._seen = time.monotonic()
         self._lost = False
@@ -187,13 +188,20 @@ class _Session:
                 self._fairy.invalidate()
 
     def value(self, sql: str) -> Any:
-        """Return the first value of the first row, None where there is no row."""
-        cursor = self._connection.cursor()
+        """Return the first value of the first row, None where there is no row.
+
+        Raises `UnreachableError` where the connection is lost.
+        """
         try:
-            cursor.execute(sql)
-            row = cursor.fetchone()
-        finally:
-            cursor.close()
+            with closing(self._connection.cursor()) as cursor:
+                cursor.execute(sql)
+                row = cursor.fetchone()
+        except Exception as error:
+            raise UnreachableError(
+                f"the session of the migration lock was lost: {first_line(error)}",
+                where=self._where,
+                hint="run the same command again once the server is back",
+            ) from error
         return None if row is None else row[0]
 
 
@@ -210,7 +218,7 @@ def _session(connection: Connection, where: str, run_id: str) -> Iterator[_Sessi
                 where=where,
                 hint="let this user have two connections at once",
             ) from error
-        session = _Session(fairy)
+        session = _Session(fairy, where)
         try:
             connection.dialect.set_isolation_level(fairy.dbapi_connection, "AUTOCOMMIT")  # type: ignore[arg-type]
             _introduce(session, run_id)

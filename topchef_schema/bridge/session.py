@@ -141,6 +141,11 @@ class Session:
         """Whether env.py's connection commits each statement by itself."""
         return self.connection._is_autocommit_isolation()
 
+    @property
+    def lost(self) -> bool:
+        """Whether the connection broke: SQLAlchemy would go on with another, without our lock."""
+        return self.connection.invalidated
+
     def heads(self) -> tuple[str, ...]:
         """Read the version table: the heads of this database, sorted."""
         return tuple(sorted(self.context.get_current_heads()))

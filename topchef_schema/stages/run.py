@@ -268,7 +268,8 @@ class Run:
         assert self.bounds is not None
         failure = retrying.waited(self.backend, failed.cause)
         undone = self.transactional and not failed.own_commits
-        if self.whole_run or not (undone or journaling.keep is not None or not failed.sent):
+        known = undone or journaling.keep is not None or not failed.sent
+        if self.whole_run or session.lost or not known:
             return False
         session.settle()
         if not undone and journaling.keep is not None:
@@ -297,6 +298,8 @@ class Run:
                     journaling.keep.schema, journaling, session, self.bounds
                 )
             except DBAPIError as error:
+                if session.lost:
+                    return None
                 session.settle()
                 self.bounds.transaction_ended()
                 again = failure and retrying.waited(self.backend, error)
@@ -353,6 +356,9 @@ class Run:
     def _write_failure(self, session: Session, ledger: Ledger, failed: StepFailed) -> None:
         from sqlalchemy.exc import DBAPIError
 
+        if session.lost:
+            log.warning("the history does not tell of this failure: the connection was lost")
+            return
         session.settle()
         try:
             self._write_failed(session, ledger, failed)
