@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.whole_projects import MakeProject, Whole, query, revision, tables
+from tests.whole_projects import MakeProject, Whole, execute, query, revision, tables
 from topchef_schema import downgrade, history, upgrade
 from topchef_schema.errors import MigrationError, PartialError
 from topchef_schema.model import JOURNAL_TABLE
@@ -183,6 +183,33 @@ def test_revision_that_commits_keeps_its_version_row(
     upgrade(shop.on(scratch))
     assert version_rows(scratch) == ["a1"]
     assert events(shop, scratch) == [("a1", "applied")]
+
+
+@pytest.mark.parametrize(
+    "commit",
+    [
+        "op.get_bind().commit()",
+        "with op.get_context().autocommit_block():\n    op.execute('SELECT 1')",
+        'op.execute("COMMIT")',
+    ],
+    ids=["commit", "block", "SQL"],
+)
+@pytest.mark.backends("postgresql")
+def test_what_is_committed_in_the_middle_of_the_run_is_in_the_history(
+    project: MakeProject, scratch: ScratchDatabase, commit: str
+) -> None:
+    """Rows that wait for the end of the run's transaction are written before it ends."""
+    body = FIRST + commit + '\nop.execute("INSERT INTO nowhere VALUES (1)")'
+    shop = project(versions={"a1.py": GOOD, "b2.py": revision("b2", body, down="a1")})
+    with pytest.raises(PartialError):
+        upgrade(shop.on(scratch))
+    assert version_rows(scratch) == ["a1"]
+    assert events(shop, scratch) == [("a1", "applied")]
+
+    execute(scratch, "CREATE TABLE nowhere (id INTEGER)")
+    upgrade(shop.on(scratch))
+    assert version_rows(scratch) == ["b2"]
+    assert events(shop, scratch) == [("a1", "applied"), ("b2", "applied")]
 
 
 @pytest.mark.parametrize("env", ["usual", "step_by_step"])

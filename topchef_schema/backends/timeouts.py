@@ -75,6 +75,8 @@ def masked(sql: str | None, length: int = 80) -> str:
 
 def names_one(sql: str, name: str) -> bool:
     """Whether *name* stands in *sql* as a word."""
+    if name.lower() not in sql.lower():
+        return False
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", sql, re.IGNORECASE) is not None
 
 

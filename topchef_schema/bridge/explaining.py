@@ -7,7 +7,7 @@ import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,13 @@ from topchef_schema.errors import HistoryError, MigrationError, TopchefError, Us
 
 def shown_path(path: str) -> str:
     """Return *path* relative to the working directory where it lies below it."""
+    return _shown_from(os.getcwd(), path)
+
+
+@lru_cache(maxsize=10_000)
+def _shown_from(working_directory: str, path: str) -> str:
     folder, name = os.path.split(os.path.normpath(path))
-    inside = _inside(folder, os.getcwd())
+    inside = _inside(folder, working_directory)
     return path if inside is None else os.path.join(inside, name)
 
 

@@ -96,7 +96,7 @@ class Journaling:
     """The journal of one step, as it is written and replayed. *done* is what was done before.
 
     Without *keep* nothing is written, and no more than *rules* is done. *allowed* raises where no
-    further statement may be sent.
+    further statement may be sent. *before_commit* writes what the revision must not commit without.
     """
 
     keep: Keep | None
@@ -104,6 +104,7 @@ class Journaling:
     listener: Listener
     done: Sequence[JournalEntry] = ()
     allowed: Callable[[], None] = lambda: None
+    before_commit: Callable[[Connection], None] = lambda _: None
     refused: ReplayMismatchError | None = None
     _at: int = 0
     _looked: bool = False
@@ -171,6 +172,7 @@ class Journaling:
             raise self.refused
         if COMMIT.match(sql):
             self._flush(connection)
+            self.listener.commits += 1
         elif READ.match(sql) and not WRITES.search(sql):
             self._looked = True
         elif OF_THE_SESSION.match(sql) or TEMPORARY.match(sql):
@@ -297,6 +299,8 @@ class Journaling:
         """Write down what is about to be committed."""
         if self._busy or self._finished:
             return
+        with self._on_our_own():
+            self.before_commit(connection)
         drafts = self._pending.pop(connection, [])
         if drafts:
             # With them goes the entry of what was refused: the revision went on without it.

@@ -29,6 +29,8 @@ def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
 
 def width(text: str) -> int:
     """Return how many columns *text* takes on a terminal."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1
         for each in text

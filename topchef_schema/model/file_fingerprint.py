@@ -91,30 +91,45 @@ def _written(tree: ast.AST) -> str:
     waiting: list[Any] = [tree]
     while waiting:
         item = waiting.pop()
-        if isinstance(item, str):
+        kind = item.__class__
+        if kind is str:
             out.append(item)
-        elif isinstance(item, list):
+        elif kind is list:
+            out.append("[")
             waiting.append("]")
-            waiting += [_element(each) for each in reversed(item)]
-            waiting.append("[")
-        elif isinstance(item, ast.Constant):
+            waiting += [
+                each if isinstance(each, ast.AST) else _constant(each) for each in reversed(item)
+            ]
+        elif kind is ast.Constant:
             out.append(_constant(item.value))
         else:
-            name, fields = _shape(item.__class__)
+            name, fields = _shape(kind)
+            out.append(name)
             waiting.append(")")
-            for field, label in fields:
-                value = _value(item, field)
-                if value is not None and value != []:
-                    waiting += (_element(value), label)
-            waiting.append(name)
+            for field, label, plain in fields:
+                waiting += _labelled(item, field, label, plain=plain)
     return "".join(out)
 
 
+def _labelled(node: ast.AST, field: str, label: str, *, plain: bool) -> tuple[Any, ...]:
+    """Return what is to be written of a field of *node*, the last first."""
+    value = getattr(node, field, None) if plain else _value(node, field)
+    if value is None or value == []:
+        return ()
+    if isinstance(value, ast.AST | list):
+        return value, label
+    return (label + _constant(value),)
+
+
 @cache
-def _shape(kind: type[ast.AST]) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Return how a node of *kind* begins, and its fields, in an order that no Python changes."""
+def _shape(kind: type[ast.AST]) -> tuple[str, tuple[tuple[str, str, bool], ...]]:
+    """Return how a node of *kind* begins, and its fields, in an order that no Python changes.
+
+    Of each field whether all that it holds counts.
+    """
     fields = sorted(set(kind._fields) - _LEFT_OUT, reverse=True)
-    return f"{kind.__name__}(", tuple((each, f"{each}=") for each in fields)
+    special = _BLOCKS | {"values", "format_spec"}
+    return f"{kind.__name__}(", tuple((each, f"{each}=", each not in special) for each in fields)
 
 
 def _value(node: ast.AST, field: str) -> Any:
@@ -127,10 +142,6 @@ def _value(node: ast.AST, field: str) -> Any:
     if field == "format_spec" and isinstance(value, ast.JoinedStr) and not _joined(value.values):
         return None
     return value
-
-
-def _element(value: Any) -> Any:
-    return value if isinstance(value, ast.AST | list) else _constant(value)
 
 
 def _does_nothing(statement: ast.AST) -> bool:

@@ -7,6 +7,8 @@ import unicodedata
 
 def visible(text: str) -> str:
     """Make what could steer a terminal visible; line ends and tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         each
         if each in "\n\t" or unicodedata.category(each) not in {"Cc", "Cf", "Cs", "Co"}

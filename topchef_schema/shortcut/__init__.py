@@ -53,10 +53,12 @@ def _found(project: Project, revision: str) -> AtHead:
         raise Doubt(f"{where.scheme} is not read without SQLAlchemy")
     location = configuration.script_location(project.environment)
     table = env_py.version_table(location / "env.py", project)
+    rows = read(where, table)
+    if not rows.versions:
+        raise Doubt("the database is at base")  # known before any revision is looked at
     heads = revision_files.heads(location / "versions")
     if revision == "head" and len(heads) > 1:
         raise Doubt("there are several heads")
-    rows = read(where, table)
     if sorted(rows.versions) != heads:
         raise Doubt("the database is not at the heads")
     if not rows.clean:

@@ -31,6 +31,7 @@ from topchef_schema.stages import (
     journal,
     observe,
     retrying,
+    run_history,
 )
 from topchef_schema.stages.entry import Entry, Target, look_first
 from topchef_schema.stages.ledger import drop, read
@@ -242,9 +243,8 @@ def stamp(
         if require is not None:
             require(session, target)
         before = session.heads()
-        run = Run(project, _stay, history, external=session.external)
-        runs.append(run)
-        ledger = run.ledger(session, target)
+        runs.append(Run(project, _stay, history, external=session.external))
+        ledger = run_history.opened(project, session, target) if history else None
         session.stamp(places, purge=purge)
         heads = session.heads()
         if ledger is not None:

@@ -166,7 +166,7 @@ def accept(project: Project, revisions: Collection[Revision], reason: str) -> No
     def body(session: Session, target: Target) -> None:
         seen = observe.within(session, target, history=True)
         connection = session.connection
-        ledger = Ledger.open(
+        ledger = Ledger(
             schema=target.version_table_schema,
             database_user=target.backend.user(connection),
             folder=Path(project.environment.config_file).absolute().parent,

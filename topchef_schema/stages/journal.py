@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from topchef_schema.model import JOURNAL_TABLE, Direction, JournalEntry
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Delete, Insert, Table
+    from sqlalchemy import Connection, Table
+
+    from topchef_schema.bridge.own_statement import OwnStatement
 
 BASELINE = "(baseline)"
 """Stands for a revision's id in the entries of what is laid before the first of them."""
@@ -41,16 +43,22 @@ def journal_table(schema: str | None) -> Table:
 
 
 @cache
-def _insertion(schema: str | None) -> Insert:
-    return journal_table(schema).insert().inline()
+def _insertion(schema: str | None) -> OwnStatement:
+    from topchef_schema.bridge.own_statement import OwnStatement
+
+    table = journal_table(schema)
+    return OwnStatement(table.insert().inline(), [each.name for each in table.c])
 
 
 @cache
-def _deletion(schema: str | None) -> Delete:
+def _deletion(schema: str | None) -> OwnStatement:
     import sqlalchemy as sa
 
+    from topchef_schema.bridge.own_statement import OwnStatement
+
     table = journal_table(schema)
-    return table.delete().where(table.c.revision == sa.bindparam("finished"))
+    chosen = table.c.revision == sa.bindparam("finished")
+    return OwnStatement(table.delete().where(chosen), ["finished"])
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class Journal:
         ]
         if not self.made:
             create(connection, self.schema)
-        connection.execute(_insertion(self.schema), rows if len(rows) > 1 else rows[0])
+        _insertion(self.schema).send(connection, rows)
 
     def remove(self, connection: Connection, positions: Collection[int]) -> None:
         """Remove the entries of statements that were not done after all."""
@@ -124,7 +132,7 @@ def remove(
 
 def clear(connection: Connection, schema: str | None, revision: str) -> None:
     """Remove the entries of *revision*; the caller commits."""
-    connection.execute(_deletion(schema), {"finished": revision})
+    _deletion(schema).send(connection, [{"finished": revision}])
 
 
 def drop(connection: Connection, schema: str | None) -> None:

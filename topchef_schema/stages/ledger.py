@@ -16,8 +16,9 @@ from topchef_schema.model import HISTORY_TABLE, Direction, HistoryEntry, History
 from topchef_schema.model.file_fingerprint import fingerprint, source_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Insert, Table
+    from sqlalchemy import Connection, Table
 
+    from topchef_schema.bridge.own_statement import OwnStatement
     from topchef_schema.model import Revision
 
 COMMIT_VARIABLE = "TOPCHEF_GIT_COMMIT"
@@ -57,26 +58,27 @@ def history_table(schema: str | None) -> Table:
 
 
 @cache
-def _insertion(schema: str | None) -> Insert:
+def _insertion(schema: str | None) -> OwnStatement:
     """Return the one statement that all rows are written with; no row is asked for its id."""
-    return history_table(schema).insert().inline()
+    from topchef_schema.bridge.own_statement import OwnStatement
+
+    columns = [each.name for each in fields(HistoryEntry)]
+    return OwnStatement(history_table(schema).insert().inline(), columns)
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """The history as one run writes it. All times are UTC."""
+    """The history as one run writes it. All times are UTC.
+
+    *folder* is the project's, for its git commit. Rows are kept in *waiting*, where that is a
+    list, until they are written all at once: within one transaction nobody sees the difference.
+    """
 
     schema: str | None
     database_user: str | None
     folder: Path
     run_id: str
-
-    @classmethod
-    def open(
-        cls, *, schema: str | None, database_user: str | None, folder: Path, run_id: str
-    ) -> Ledger:
-        """Return the ledger of a run; *folder* is the project's, for its git commit."""
-        return cls(schema, database_user, folder, run_id)
+    waiting: list[dict[str, Any]] | None = None
 
     def create(self, connection: Connection) -> None:
         """Make the table where it is missing; the caller commits."""
@@ -108,7 +110,17 @@ class Ledger:
             reason=reason,
             error=error,
         )
-        connection.execute(_insertion(self.schema), _plain(entry))
+        if self.waiting is None:
+            _insertion(self.schema).send(connection, [_plain(entry)])
+        else:
+            self.waiting.append(_plain(entry))
+
+    def write_waiting(self, connection: Connection) -> None:
+        """Write the rows that wait, in the transaction of *connection*."""
+        if self.waiting:
+            rows = self.waiting.copy()
+            self.waiting.clear()
+            _insertion(self.schema).send(connection, rows)
 
     @cached_property
     def _origin(self) -> dict[str, str | None]:

@@ -15,9 +15,9 @@ from topchef_schema.model import (
     Step,
     in_flight,
 )
-from topchef_schema.stages import apply, journal, resume
+from topchef_schema.stages import apply, journal, resume, run_history
 from topchef_schema.stages.entry import Entry, Target
-from topchef_schema.stages.run import Applied, Repair, Run
+from topchef_schema.stages.run import Applied, Repair
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Leftover
@@ -133,8 +133,7 @@ def mark(
         revision = project.revisions.one(left[0].revision)
         here = revision.id in project.revisions.applied_at(before)
         direction = Direction.UP if applied else Direction.DOWN
-        ledger = Run(project, lambda heads: Plan((), heads), history=True).ledger(session, target)
-        assert ledger is not None
+        ledger = run_history.opened(project, session, target)
         if here is not applied:
             session.mark(Step(revision, direction))
         ledger.write(

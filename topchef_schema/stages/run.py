@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topchef_schema import stopping
@@ -14,9 +13,7 @@ from topchef_schema.backends.base import Failure, first_line
 from topchef_schema.backends.timeouts import Limits
 from topchef_schema.model import (
     Check,
-    Direction,
     Finding,
-    HistoryStatus,
     JournalEntry,
     Outcome,
     Plan,
@@ -24,7 +21,7 @@ from topchef_schema.model import (
     Step,
 )
 from topchef_schema.project import Project
-from topchef_schema.stages import journal, observe, resume, retrying
+from topchef_schema.stages import journal, observe, resume, retrying, run_history
 from topchef_schema.stages.entry import Target
 from topchef_schema.stages.journal import Journal
 from topchef_schema.stages.ledger import Ledger
@@ -140,7 +137,10 @@ class Run:
         from topchef_schema.bridge.bounding import Bounding
 
         steps = self._continued(session, target, steps)
-        ledger = self.ledger(session, target) if steps.steps else None
+        ledger = None
+        if self.history and steps.steps:
+            at_once = not (self.whole_run and self.transactional)
+            ledger = run_history.opened(self.project, session, target, at_once=at_once)
         stopping.work_begins()
         assert self.bounds is not None
         self.bounding = Bounding(self.bounds, session.autocommit)
@@ -151,6 +151,8 @@ class Run:
                 log.info("%s/%s %s", position, len(steps), step, extra=facts)
                 self._take(step, session, ledger)
                 self.done_before = ()
+        if ledger is not None:
+            ledger.write_waiting(session.connection)
 
     def _interrupted(self, seen: Observed) -> Plan:
         if not seen.interrupted:
@@ -195,7 +197,7 @@ class Run:
             if failed.own_commits:
                 self.kept = len(self.done)
             if ledger is not None and not self.whole_run:
-                self._write_failure(session, ledger, failed)
+                run_history.failure(ledger, session, failed)
             raise
         self.done.append(step)
         if session.committed or not self.whole_run:
@@ -218,7 +220,7 @@ class Run:
         assert self.bounding is not None
         journaling = self._journaling(step, session, ledger)
         try:
-            record = self._record(step, ledger)
+            record = self._record(step, session, ledger)
             with self.bounding.of_step(journaling):
                 sent = session.step(step, record=record, journaling=journaling)
         except StepFailed as failed:
@@ -258,7 +260,14 @@ class Run:
             keep = Journal(ledger.schema, ledger.run_id, step.revision.id, step.direction, made)
         rules = self.backend.commit_rules
         assert rules is not None
-        return Journaling(keep, rules, session.listener, self.done_before, self._require_lock)
+
+        def before_commit(connection: Connection) -> None:
+            if ledger is not None and connection is session.connection:
+                ledger.write_waiting(connection)
+
+        return Journaling(
+            keep, rules, session.listener, self.done_before, self._require_lock, before_commit
+        )
 
     def _again(
         self, failed: StepFailed, session: Session, journaling: Journaling, retries: Retries
@@ -307,6 +316,14 @@ class Run:
                     log.warning("what a statement has left stays for now: %s", first_line(error))
                     return None
 
+    def _record(
+        self, step: Step, session: Session, ledger: Ledger | None
+    ) -> Callable[[Connection, float], None] | None:
+        if ledger is None:
+            return None
+        repaired, reason = self.repair is not None, self.repair.reason if self.repair else None
+        return run_history.of_step(ledger, step, session, repaired=repaired, reason=reason)
+
     def _require_lock(self) -> None:
         assert self.target is not None
         if not self.target.locked():
@@ -314,67 +331,6 @@ class Run:
                 "the server ended the session that held the migration lock, and somebody else may "
                 "hold it now; nothing more was sent"
             )
-
-    def _record(self, step: Step, ledger: Ledger | None) -> Callable[[Connection, float], None]:
-        """Return what writes down that *step* was taken."""
-        status = HistoryStatus.APPLIED if step.direction is Direction.UP else HistoryStatus.REVERTED
-        if self.repair is not None:
-            status = HistoryStatus.REPAIRED
-        reason = self.repair.reason if self.repair is not None else None
-
-        def record(connection: Connection, seconds: float) -> None:
-            if ledger is not None:
-                ledger.write(
-                    connection,
-                    step.revision,
-                    status,
-                    direction=step.direction,
-                    seconds=seconds,
-                    reason=reason,
-                )
-
-        return record
-
-    def ledger(self, session: Session, target: Target) -> Ledger | None:
-        """Open the history, and make the tables it needs; None where none is wanted."""
-        if not self.history:
-            return None
-        connection = session.connection
-        ledger = Ledger.open(
-            schema=target.version_table_schema,
-            database_user=target.backend.user(connection),
-            folder=Path(self.project.environment.config_file).absolute().parent,
-            run_id=target.run_id,
-        )
-        ledger.create(connection)
-        if not target.backend.transactional_ddl:
-            # Where making it later would commit what it is to tell of.
-            journal.create(connection, ledger.schema)
-        session.commit()
-        return ledger
-
-    def _write_failure(self, session: Session, ledger: Ledger, failed: StepFailed) -> None:
-        from sqlalchemy.exc import DBAPIError
-
-        if session.lost:
-            log.warning("the history does not tell of this failure: the connection was lost")
-            return
-        session.settle()
-        try:
-            self._write_failed(session, ledger, failed)
-        except DBAPIError as error:
-            log.warning("the history does not tell of this failure: %s", first_line(error))
-            session.settle()
-
-    def _write_failed(self, session: Session, ledger: Ledger, failed: StepFailed) -> None:
-        ledger.write(
-            session.connection,
-            failed.step.revision,
-            HistoryStatus.FAILED,
-            direction=failed.step.direction,
-            error=first_line(failed.cause),
-        )
-        session.commit()
 
     @property
     def torn(self) -> bool:
