@@ -27,15 +27,11 @@ COMMANDS = (
 
 @dataclass(frozen=True)
 class Expected:
-    """How a command ends: *says* is in its message, *findings* are the errors that it finds.
-
-    *undone*: plain Alembic fails, too, but leaves half of the revision, which is undone here.
-    """
+    """How a command ends: *says* is in its message, *findings* are the errors that it finds."""
 
     exit_code: int = 0
     says: str = ""
     findings: tuple[str, ...] = ()
-    undone: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,9 +68,7 @@ class Description:
         """Return how *command* has to end on *backend*: well, if nothing else is said."""
         for each in self.unusual:
             if each["command"] == command and backend in each.get("backends", self.backends):
-                findings = tuple(each.get("findings", ()))
-                undone = each.get("undone", False)
-                return Expected(each["exit"], each.get("says", ""), findings, undone)
+                return Expected(each["exit"], each.get("says", ""), tuple(each.get("findings", ())))
         return Expected()
 
 

@@ -29,9 +29,8 @@ have to be there, with what the command says.
 **As alembic** compares with `command.upgrade(config, "heads")` and `command.downgrade(config,
 "base")` of plain Alembic on the same database, emptied in between: the rows of its version table,
 and the [fingerprint](commands.md) of the schema. Where plain Alembic's downgrade fails, the same
-revision has to fail, and the same has to be left behind, unless what that revision did is undone
-here while half of it stays there. The script of `sql` is run too, by `psql` or the driver, and has
-to build the same as `upgrade`.
+revision has to fail, and the same has to be left behind. The script of `sql` is run too, by `psql`
+or the driver, and has to build the same as `upgrade`.
 
 The findings of `roundtrip` are bugs of those projects' revisions. `python3 compat/run.py` runs it
 all again and fails where anything is not as this page says; the gate does so for some of it.
@@ -88,20 +87,13 @@ def _is_of(line: str, backend: str) -> bool:
 def lines(result: Result) -> Iterator[str]:
     """Yield what the page says of one trial: a row, and what stands below the table."""
     cells = [_cell(command, result.ended.get(command)) for command in COMMANDS]
-    cells.append(", ".join(_compared(result)) or "no")
+    same = [what for what, is_same in result.same.items() if is_same]
+    cells.append(", ".join(same) or "no")
     yield f"| {result.backend} | {' | '.join(cells)} |"
     for command, ended in result.ended.items():
         if ended.exit_code not in (0, 10):
             yield f"- {result.backend}: `{command}`: {_told(ended.message)}"
     yield from _findings(result)
-
-
-def _compared(result: Result) -> Iterator[str]:
-    for what, is_same in result.same.items():
-        if is_same:
-            yield what
-        elif result.project.expected(what, result.backend).undone:
-            yield f"{what} (undone, not half done)"
 
 
 def _cell(command: str, ended: Ended | None) -> str:
