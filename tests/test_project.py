@@ -272,6 +272,12 @@ def test_project_in_pyproject_alone(project: MakeProject) -> None:
         ("alembic.ini", "[alembic]\n", "script_location"),
         ("alembic.ini", "[other]\nx = y\n", "alembic"),
         ("alembic.ini", b"\xff\xfe", "not a valid ini file"),
+        (
+            "alembic.ini",
+            "[alembic]\nscript_location = .\nversion_locations = a b\n"
+            "version_path_separator = tab\n",
+            "not a valid value for version_path_separator",
+        ),
         ("pyproject.toml", "[tool.alembic", "not valid TOML"),
         ("pyproject.toml", "[tool.alembic]\n", "script_location|1.16 or newer"),
     ],

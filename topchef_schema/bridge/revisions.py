@@ -34,7 +34,14 @@ class Revisions:
 
         with explained(environment.config_file):
             config = alembic_config(environment)
-            directory = ScriptDirectory.from_config(config)
+            try:
+                directory = ScriptDirectory.from_config(config)
+            except ValueError as error:  # of path_separator and version_path_separator
+                raise UsageError(
+                    str(error),
+                    where=environment.config_file,
+                    hint="path_separator is space, newline, os, : or ;",
+                ) from None
         where = shown_path(directory.dir)
         with readable(where), output_to_stderr(), warnings.catch_warnings():
             # Alembic warns, and goes on with one of the two files.
