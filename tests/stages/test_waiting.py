@@ -108,11 +108,16 @@ def test_a_server_that_comes_late(project: MakeProject, scratch: ScratchDatabase
         url = door.url
         # In processes: PyMySQL leaves a socket open that finds no server.
         assert shop.program("upgrade", "--url", text(url)).returncode == 3
-        threading.Timer(3, door.open.set).start()
-        done = shop.program("upgrade", "--url", text(url), "--wait", "60")
-        assert done.returncode == 0, done.stderr
-        assert "waiting for the database" in done.stderr
-        assert str(url.password) not in done.stderr
+        process = shop.start("upgrade", "--url", text(url), "--wait", "60")
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        while said and "waiting for the database" not in said.splitlines()[-1]:
+            said += process.stderr.readline()
+        door.open.set()
+        said += process.communicate(timeout=120)[1]
+        assert process.returncode == 0, said
+        assert "waiting for the database" in said
+        assert str(url.password) not in said
     assert "books" in tables(scratch)
 
 

@@ -8,6 +8,7 @@ function of its own row, so that a snapshot can be brought up to date row by row
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.sqlite_tokens import (
@@ -71,11 +72,12 @@ def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
     return Snapshot(objects)
 
 
+@lru_cache(maxsize=10_000)
 def definitions(kind: str, name: str, table: str, sql: str | None) -> Mapping[str, str]:
     """Return the objects in one row of the catalog: key to canonical definition.
 
-    SQLite's own tables and the indexes behind constraints are none. What this reader does not
-    understand is given as a whole.
+    A round trip reads the same rows again and again. SQLite's own tables and the indexes behind
+    constraints are none. What this reader does not understand is given as a whole.
     """
     if sql is None or name.lower().startswith("sqlite_"):
         return {}
