@@ -5,7 +5,7 @@ revision up and down, and compares nothing; the bare way runs env.py three times
 in one process. All on the same server, which is open before.
 
 Run it with the Python of an environment that has pytest-alembic, too:
-``.venv/bin/pip install pytest-alembic; .venv/bin/python benchmarks/roundtrip.py``. Arguments are
+``.venv/bin/pip install pytest-alembic "pytest<9"; .venv/bin/python benchmarks/roundtrip.py``. Arguments are
 backends, ``--revisions N`` (repeatable, default 80 and 500) and ``--rounds N``.
 """
 
@@ -34,6 +34,7 @@ BARE_LIMIT = 100
 """More revisions are not taken the bare way: it runs env.py three times for each."""
 
 CONFTEST = """\
+import os
 import pytest
 import sqlalchemy as sa
 
@@ -85,7 +86,7 @@ def project(root: Path, count: int) -> Whole:
     env = (FOLDER / "environments" / "connectable.py").read_text()
     whole.write("alembic/env.py", env)
     whole.write("alembic/script.py.mako", "")
-    whole.write("conftest.py", CONFTEST)
+    whole.write("tests/conftest.py", CONFTEST)
     whole.write("bare.py", BARE)
     for name, content in synthetic.growing(count).items():
         whole.write(f"alembic/versions/{name}", content)
