@@ -5,8 +5,8 @@ revision up and down, and compares nothing; the bare way runs env.py three times
 in one process. All on the same server, which is open before.
 
 Run it with the Python of an environment that has pytest-alembic, too:
-``.venv/bin/pip install pytest-alembic "pytest<9"; .venv/bin/python benchmarks/roundtrip.py``. Arguments are
-backends, ``--revisions N`` (repeatable, default 80 and 500) and ``--rounds N``.
+``pip install pytest-alembic "pytest<9"``. Arguments are backends, ``--revisions N`` (repeatable,
+default 80 and 500) and ``--rounds N``.
 """
 
 from __future__ import annotations

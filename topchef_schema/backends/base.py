@@ -233,6 +233,13 @@ class Backend(Protocol):
         the number of tables.
         """
 
+    def following(self, exclude: Collection[str] = ()) -> Callable[[Connection], Snapshot]:
+        """Return what gives the snapshot of one database again and again.
+
+        It may read only what has changed since the last time. Between transactions, and while
+        nobody else changes the schema.
+        """
+
     def run_script(self, url: URL, script: str) -> None:
         """Run the statements of *script*, which the driver or the server splits, and commit.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -150,6 +150,10 @@ class MariaDB:
             objects |= mysql_catalog.views(catalog, algorithm="algorithm")
             objects |= mysql_catalog.programs(catalog)
         return Snapshot(objects)
+
+    def following(self, exclude: Collection[str] = ()) -> Callable[[Connection], Snapshot]:
+        """Return what reads everything each time."""
+        return lambda connection: self.snapshot(connection, exclude)
 
     def run_script(self, url: URL, script: str) -> None:
         """Send everything at once, and hear the answer to each statement."""

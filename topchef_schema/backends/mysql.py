@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -128,6 +128,10 @@ class MySQL:
             objects |= mysql_catalog.views(catalog, algorithms=algorithms)
             objects |= mysql_catalog.programs(catalog)
         return Snapshot(objects)
+
+    def following(self, exclude: Collection[str] = ()) -> Callable[[Connection], Snapshot]:
+        """Return what reads everything each time."""
+        return lambda connection: self.snapshot(connection, exclude)
 
     def run_script(self, url: URL, script: str) -> None:
         """Send everything at once, and hear the answer to each statement."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +122,12 @@ class PostgreSQL:
         from topchef_schema.backends import postgresql_catalog
 
         return postgresql_catalog.snapshot(connection, exclude)
+
+    def following(self, exclude: Collection[str] = ()) -> Callable[[Connection], Snapshot]:
+        """Return what reads again only the relations that have changed since the last time."""
+        from topchef_schema.backends.postgresql_following import Following
+
+        return Following(exclude).snapshot
 
     def run_script(self, url: URL, script: str) -> None:
         """Send everything at once: without parameters, the server takes many statements."""

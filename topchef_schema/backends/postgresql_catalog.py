@@ -30,7 +30,7 @@ def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
     places: dict[tuple[str, int, int], str] = {}
     with passing_transaction(connection):
         owner = connection.execute(text(queries.PREPARE)).first()
-        words = _words(connection, 0 if owner is None else owner[0])
+        spelling = words(connection, 0 if owner is None else owner[0])
         for query in (
             queries.RELATIONS,
             queries.COLUMNS,
@@ -40,7 +40,7 @@ def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
             queries.FUNCTIONS,
             RARE,
         ):
-            for row in connection.execute(text(query.format_map(words))):
+            for row in connection.execute(text(query.format_map(spelling))):
                 catalog, oid, sub, kind, name, table, stranger, definition = row
                 if table in exclude:
                     continue
@@ -50,14 +50,14 @@ def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
                 if stranger is not None:
                     objects[f"owner {key}"] = stranger
         for catalog, oid, sub, what, wording in connection.execute(
-            text(queries.DETAILS.format_map(words))
+            text(queries.DETAILS.format_map(spelling))
         ):
             if (catalog, oid, sub) in places:
                 objects[f"{what} {places[catalog, oid, sub]}"] = wording
     return Snapshot(objects)
 
 
-def _words(connection: Connection, owner: int) -> Mapping[str, object]:
+def words(connection: Connection, owner: int) -> Mapping[str, object]:
     """Return what differs between the versions of the server, and the usual owner."""
     version = connection.dialect.server_version_info or (0,)
     members = """(SELECT string_agg(concat_ws(' ', r.prrelid::regclass, {0}), ', '

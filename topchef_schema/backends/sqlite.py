@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,6 +134,10 @@ class SQLite:
 
         with undisturbed(connection):
             return sqlite_schema.snapshot(connection, exclude)
+
+    def following(self, exclude: Collection[str] = ()) -> Callable[[Connection], Snapshot]:
+        """Return what reads everything each time."""
+        return lambda connection: self.snapshot(connection, exclude)
 
     def run_script(self, url: URL, script: str) -> None:
         """Let the library take one statement after the other."""

@@ -12,12 +12,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from topchef_schema.model import Check, Finding, Outcome, Revision, Severity
+from topchef_schema.model import (
+    OWN_TABLES,
+    Check,
+    Finding,
+    Outcome,
+    Revision,
+    Severity,
+    Snapshot,
+    diff,
+)
 from topchef_schema.project import Project
 from topchef_schema.stages import scratch
 from topchef_schema.stages.entry import Entry, Target
@@ -25,10 +34,15 @@ from topchef_schema.stages.up_down_up import Ending, UpDownUp
 from topchef_schema.stages.worker import Workers
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from topchef_schema.bridge.session import Session
     from topchef_schema.stages.scratch import Place
 
 log = logging.getLogger(__name__)
+
+CHECK_EVERY = 50
+"""Revisions after which a schema that is read bit by bit is held against the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +168,10 @@ class _Prover:
     backend: str
     outcome: _Outcome
     rows: int = 0
+    look: Callable[[Connection], Snapshot] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.look = self.target.backend.following({self.target.version_table, *OWN_TABLES})
 
     def run(self) -> None:
         """Bring the database to where the task begins, and prove what follows."""
@@ -178,10 +196,23 @@ class _Prover:
                 continue
             log.debug("%s %s/%s %s", self.backend, position + 1, len(order), revision.id)
             self._one(revision, position)
+            if position % CHECK_EVERY == 0 or position == last:
+                self._check_look()
+
+    def _check_look(self) -> None:
+        """Hold what was read bit by bit against the whole: another answer is a fault of ours."""
+        connection = self.session.connection
+        left_out = {self.target.version_table, *OWN_TABLES}
+        whole = self.target.backend.snapshot(connection, left_out)
+        found = diff(whole, self.look(connection))
+        self.session.settle()
+        if found:
+            keys = ", ".join(each.key for each in found.changes)
+            raise AssertionError(f"the schema was not followed rightly: {keys}")
 
     def _bring_up(self, revision: Revision) -> None:
         """Take a revision that is behind us, on empty tables; it may have needed rows."""
-        proof = UpDownUp(self.session, self.target, self.backend, revision, fill=False)
+        proof = UpDownUp(self.session, self.target, self.backend, revision, self.look, fill=False)
         if proof.only_up() is Ending.BROKEN:
             self.outcome.findings += proof.findings
             raise _Restart(replace(self.task, broken=self.task.broken | {revision.id}))
@@ -199,7 +230,13 @@ class _Prover:
         started = time.perf_counter()
         on_rows = self.task.rowless.get(revision.id)
         proof = UpDownUp(
-            self.session, self.target, self.backend, revision, fill=not on_rows, seeded=self.rows
+            self.session,
+            self.target,
+            self.backend,
+            revision,
+            self.look,
+            fill=not on_rows,
+            seeded=self.rows,
         )
         wanted = revision.id in self.task.chosen
         ending = proof.prove() if wanted else proof.only_up()

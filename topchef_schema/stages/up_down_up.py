@@ -21,6 +21,8 @@ from topchef_schema.model import (
 from topchef_schema.stages import rows
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from topchef_schema.bridge.session import Session, StepFailed
     from topchef_schema.stages.entry import Target
 
@@ -48,14 +50,15 @@ class Ending(Enum):
 class UpDownUp:
     """The proof of one revision, on a scratch database that is just below it.
 
-    With *fill* the tables are filled with rows first; *seeded* counts the rows of our making that
-    are there, *on_rows* says what failed because of them.
+    *look* tells what the schema is now. With *fill* the tables are filled with rows first; *seeded*
+    counts the rows of our making that are there, *on_rows* says what failed because of them.
     """
 
     session: Session
     target: Target
     backend: str
     revision: Revision
+    look: Callable[[Connection], Snapshot]
     fill: bool = True
     findings: list[Finding] = field(default_factory=list)
     seeded: int = 0
@@ -217,7 +220,7 @@ class UpDownUp:
             raise _Failed(failed) from failed
 
     def _snapshot(self) -> Snapshot:
-        snapshot = self.target.backend.snapshot(self.session.connection, self._left_out())
+        snapshot = self.look(self.session.connection)
         self.session.settle()
         return snapshot
 
