@@ -29,6 +29,7 @@ from topchef_schema.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+PLUGIN = ROOT / "topchef_schema" / "testing.py"
 PAGES = {path.name: path for path in sorted((ROOT / "docs").glob("*.md"))}
 SHOWN = [README, ROOT / "CONTRIBUTING.md", *PAGES.values()]
 COMMANDS = reference.commands()
@@ -46,6 +47,7 @@ ALEMBIC_AND_CLIENTS = {
     "--schema-only",
 }
 OURS_ELSEWHERE = {"--exhaustive", "--extras", "--gate", "--help", "--only", "--update", "--write"}
+OF_PYTEST = {"--dist", "--lf", "--test-alembic"}
 
 
 def text_of(name: str) -> str:
@@ -142,12 +144,22 @@ def read_by_click(call: str) -> None:
                 command.make_context(name, arguments, parent=context)
 
 
+def test_every_option_and_fixture_of_the_plugin_is_explained() -> None:
+    offered = set(re.findall(r'"(--topchef-[a-z-]+)"', PLUGIN.read_text()))
+    offered |= set(re.findall(r"(?m)^def (topchef_\w+)", PLUGIN.read_text()))
+    assert len(offered) > 4
+    missing = {each for each in offered if f"| `{each}" not in text_of("pytest.md")}
+    assert not missing
+
+
 @pytest.mark.parametrize("path", [README, *PAGES.values()], ids=named)
 def test_no_page_knows_an_option_that_is_not_there(path: Path) -> None:
     params = [each for command in COMMANDS.values() for each in command.params]
     known = {name for each in params for name in (*each.opts, *each.secondary_opts)}
+    known |= {*ALEMBIC_AND_CLIENTS, *OURS_ELSEWHERE, *OF_PYTEST}
+    known |= set(re.findall(r'"(--topchef-[a-z-]+)"', PLUGIN.read_text()))
     found = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", prose(path.read_text())))
-    assert found <= known | ALEMBIC_AND_CLIENTS | OURS_ELSEWHERE
+    assert found <= known
 
 
 def test_settings() -> None:

@@ -52,6 +52,33 @@ def test_recreate_and_drop_do_not_wait_for_who_is_connected(
     assert not backend.exists(as_administrator(server, database.url))
 
 
+def test_a_copy_is_what_its_template_is(
+    backend: Backend, named_server: Server, connect: Connect
+) -> None:
+    template = named_server.create()
+    schema = portable_schema.VARIANTS["foreign key"]()
+    with connect(template.url) as connection:
+        portable_schema.create(connection, schema)
+        parent, grown = (schema[0].tables[name] for name in ("parent", "grown"))
+        connection.execute(sa.insert(parent), [{"id": 7}, {"id": 8}])
+        connection.execute(sa.insert(grown), {"id": 1, "name": "100% ä 'x'", "parent_id": 7})
+        connection.commit()
+        wanted = backend.snapshot(connection)
+    copies = [named_server.copy(template), named_server.copy(template)]
+    for each in copies:
+        with connect(each.url) as connection:
+            assert backend.snapshot(connection) == wanted
+            rows = connection.execute(sa.text("SELECT id, name, parent_id FROM grown"))
+            assert [tuple(row) for row in rows] == [(1, "100% ä 'x'", 7)]
+            connection.execute(sa.text("DELETE FROM grown"))
+            connection.commit()
+        named_server.drop(each)
+        assert not backend.exists(as_administrator(named_server, each.url))
+    with connect(template.url) as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM grown")).scalar_one() == 1
+    named_server.drop(template)
+
+
 def test_what_a_killed_process_leaves_is_found_and_removed(
     backend: Backend, named_server: Server, server_url: sa.URL
 ) -> None:

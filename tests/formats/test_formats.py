@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from dataclasses import replace
+from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
 
@@ -20,7 +22,15 @@ from topchef_schema.formats.text import width
 from topchef_schema.model import Check, Finding, Outcome, Report, Severity, Table
 
 FORMATS: dict[str, Any] = discover("topchef_schema.formats", "FORMAT")
-EXTENSIONS = {"github": "github.txt", "json": "json", "junit": "xml", "sql": "sql", "text": "txt"}
+EXTENSIONS = {
+    "github": "github.txt",
+    "html": "html",
+    "json": "json",
+    "junit": "xml",
+    "markdown": "md",
+    "sql": "sql",
+    "text": "txt",
+}
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
@@ -115,6 +125,83 @@ def test_github_shows_what_failed_without_a_finding() -> None:
     assert "it did" not in render(
         Report("roundtrip", checks=(check,), findings=(told,)), Severity.ERROR
     )
+
+
+@pytest.mark.parametrize("name", ["html", "markdown"])
+def test_harm_looks_the_same_every_time(name: str, golden: Golden) -> None:
+    golden(f"formats/harm.{EXTENSIONS[name]}", FORMATS[name](HARM, Severity.ERROR))
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_nothing_in_a_report_becomes_html() -> None:
+    page = Page(FORMATS["html"](HARM, Severity.ERROR))
+    names = {name for name, _ in page.elements}
+    assert not names & {"b", "script", "img", "a", "iframe", "form"}
+    assert {key for _, given in page.elements for key in given} <= {
+        *("lang", "charset", "http-equiv", "content", "name", "class", "scope", "data-name"),
+        *("type", "id"),
+    }
+    assert "<b>&'\"]]>" in page.text
+
+
+def test_a_cell_of_the_page_unfolds_to_what_was_found() -> None:
+    page = FORMATS["html"](FULL, Severity.ERROR)
+    row = page.partition("<code>bb20</code></th>")[2].partition("</tr>")[0]
+    (unfolding,) = re.findall("<details>.*?</details>", row, re.DOTALL)
+    shown = Page(unfolding).text
+    assert shown.startswith("FAILED")
+    assert "index authors.ix_name" in shown
+    assert "varchar(<mark>40</mark>)" in unfolding
+    assert "<details>" not in page.partition("<code>aa10</code></th>")[2].partition("</tr>")[0]
+
+
+HARMLESS = {
+    "# title": "\\# title",
+    "1. one": "1\\. one",
+    "@team, see #12 and GH-3": "@<!-- -->team, see #<!-- -->12 and GH-<!-- -->3",
+    "a | b": "a \\| b",
+    "<img src=x>\n\n- new": "\\<img src=x\\> - new",
+    "[x](http://e.org) :tada:": "\\[x\\](http:<!-- -->//e.org) :<!-- -->tada:",
+    "`a` *b* _c_ ~d~ $e$ &lt;": "\\`a\\` \\*b\\* \\_c\\_ \\~d\\~ \\$e\\$ \\&lt;",
+}
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_text_has_no_meaning_in_markdown(text: str) -> None:
+    tables = (Table(("name",), ((text,),)),)
+    finding = Finding("rule", Severity.INFO, text, sql="SELECT `a``b`")
+    page = FORMATS["markdown"](Report("plan", findings=(finding,), tables=tables), Severity.ERROR)
+    assert f"| {HARMLESS[text]} |\n" in page
+    assert f"- {HARMLESS[text]}\n" in page
+    assert "  - ``` SELECT `a``b` ```\n" in page
+
+
+def test_markdown_fits_into_a_comment() -> None:
+    rows = tuple((f"r{number}", "x" * 200) for number in range(400))
+    findings = tuple(
+        Finding("rule", Severity.ERROR, "y" * 300, revision=f"r{number}") for number in range(400)
+    )
+    report = Report("roundtrip", findings=findings, tables=(Table(("revision", "m"), rows),))
+    page = FORMATS["markdown"](report, Severity.ERROR)
+    assert 50_000 < len(page) < 65_536
+    assert re.search(r"\n\d+ more rows\n", page)
+    assert re.search(r"\n\d+ more: ", page)
 
 
 TEXT = st.text(max_size=8)

@@ -79,6 +79,13 @@ class Server(Protocol):
     def recreate(self, database: ScratchDatabase) -> None:
         """Make *database* empty again, under its name, whoever is still connected."""
 
+    def copy(self, database: ScratchDatabase) -> ScratchDatabase:
+        """Make a scratch database that is what *database* is, for the same user.
+
+        Nobody may be connected to *database* meanwhile, and it has to outlive its copies. What
+        a server cannot copy may be missing: compare the two once. Raises `UnreachableError`.
+        """
+
     def drop(self, database: ScratchDatabase) -> None:
         """Remove *database* and its user; one that is gone already is no error."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from topchef_schema.backends import mysql_copy
 from topchef_schema.backends.base import (
     SCRATCH_PREFIX,
     Failure,
@@ -84,6 +85,7 @@ class ScratchServer:
         self.throwaway = process is not None
         self._process = process
         self._made: dict[str, ScratchDatabase] = {}
+        self._scripts: dict[str, str] = {}
         self._owner = os.getpid()
         self._turn = threading.RLock()
         self._admin: Connection | None = None
@@ -109,12 +111,32 @@ class ScratchServer:
 
     def recreate(self, database: ScratchDatabase) -> None:
         """End the sessions in the database and make it anew; the user keeps its rights."""
+        self._scripts.pop(database.name, None)
         _end_sessions(database)
         with self._session() as connection:
             _drop(connection, database.name)
             if self.throwaway:
                 _forget_rights(connection, database.name)
             _create(connection, database.name)
+
+    def copy(self, database: ScratchDatabase) -> ScratchDatabase:
+        """Make what is in *database* again, in a new one, as its user."""
+        name = scratch_name()
+        self._made[name] = copied = ScratchDatabase(name, database.url.set(database=name))
+        try:
+            with self._session() as connection:
+                _mark(connection, name)
+                _create(connection, name)
+                if database.url.username != self.url.username:
+                    _grant(connection, str(database.url.username), name)
+                if database.name not in self._scripts:
+                    self._scripts[database.name] = mysql_copy.script(database.url)
+                mysql_copy.send(copied.url, self._scripts[database.name])
+        except BaseException:
+            with contextlib.suppress(UnreachableError):
+                self._remove(name)
+            raise
+        return copied
 
     def drop(self, database: ScratchDatabase) -> None:
         """Remove the database, its sessions and its user."""
@@ -146,6 +168,7 @@ class ScratchServer:
             _drop_user(connection, name)
             _unmark(connection, name)
         self._made.pop(name, None)
+        self._scripts.pop(name, None)
 
     def close(self) -> None:
         """Drop what was made, or stop the server with all that is in it."""
@@ -245,20 +268,25 @@ def _own_user(connection: Connection, url: URL, name: str) -> URL:
     from sqlalchemy.exc import DBAPIError
 
     password = secrets.token_urlsafe(24) + "aA1!"  # whatever a password policy asks for
-    # In a grant, _ and % are wildcards: rights on topchef_scratch_1 would be rights on
-    # topchef-scratch-1. With partial revokes they are not, and neither is the backslash.
-    partial = run(connection, "SHOW VARIABLES LIKE 'partial_revokes'").first()
-    pattern = name if partial and partial[1] == "ON" else name.replace("_", "\\_")
     try:
         for host in HOSTS:
             run(connection, f"CREATE USER '{name}'@'{host}' IDENTIFIED BY '{password}'")
-            run(connection, f"GRANT ALL PRIVILEGES ON `{pattern}`.* TO '{name}'@'{host}'")
+        _grant(connection, name, name)
     except DBAPIError as error:
         _drop_user(connection, name)
         if failure(error) not in NOT_ALLOWED:
             raise
         return url
     return url.set(username=name, password=password)
+
+
+def _grant(connection: Connection, user: str, database: str) -> None:
+    # In a grant, _ and % are wildcards: rights on topchef_scratch_1 would be rights on
+    # topchef-scratch-1. With partial revokes they are not, and neither is the backslash.
+    partial = run(connection, "SHOW VARIABLES LIKE 'partial_revokes'").first()
+    pattern = database if partial and partial[1] == "ON" else database.replace("_", "\\_")
+    for host in HOSTS:
+        run(connection, f"GRANT ALL PRIVILEGES ON `{pattern}`.* TO '{user}'@'{host}'")
 
 
 def _drop_user(connection: Connection, name: str) -> None:

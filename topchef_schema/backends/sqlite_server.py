@@ -62,6 +62,17 @@ class FolderServer:
         self.drop(database)
         Path(str(database.url.database)).touch(mode=0o600)
 
+    def copy(self, database: ScratchDatabase) -> ScratchDatabase:
+        """Make a file with the same pages, those included that are still in a log beside it."""
+        import sqlite3
+        from contextlib import closing
+
+        made = self.create()
+        source, copied = (sqlite3.connect(str(each.url.database)) for each in (database, made))
+        with closing(source), closing(copied):
+            source.backup(copied)
+        return made
+
     def drop(self, database: ScratchDatabase) -> None:
         """Remove the file and what SQLite and the lock have laid beside it."""
         path = Path(str(database.url.database))

@@ -188,5 +188,5 @@ COMMAND = options.command(
     topchef-db documents --store-env DOCUMENTS_URL --url-env DATABASE_URL
     topchef-db documents --store mongodb://localhost/topchef --format junit -o documents.xml
     """,
-    formats=("text", "json", "junit", "github"),
+    formats=("text", "json", "junit", "github", "markdown", "html"),
 )(documents_command)

@@ -142,5 +142,5 @@ COMMAND = options.command(
     topchef-db downgrade base --yes --accept-data-loss
     topchef-db downgrade ae10 --dry-run
     """,
-    formats=("text", "json", "junit", "github"),
+    formats=("text", "json", "junit", "github", "markdown", "html"),
 )(downgrade_command)

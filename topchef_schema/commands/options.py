@@ -332,6 +332,23 @@ def command(
     return decorate
 
 
+def answer(name: str, arguments: Sequence[str]) -> Answer:
+    """Run the command *name*, as it would be typed, with its defaults from the settings.
+
+    Raises `UsageError` for a wrong call.
+    """
+    from topchef_schema.discover import find
+
+    command: Command = find("topchef_schema.commands", "COMMAND", name)
+    try:
+        with command.make_context(name, list(arguments)) as context:
+            answered: Answer = command.invoke(context)
+    except click.UsageError as error:
+        called = f"topchef-db {name}"
+        raise UsageError(error.format_message(), where=called, hint=f"{called} --help") from None
+    return answered
+
+
 def _require_writable(output: str | None) -> None:
     """Raise `UsageError` for a report that could not be written once the work is done."""
     if output is None or output == "-":

@@ -160,5 +160,5 @@ COMMAND = options.command(
     topchef-db plan +1
     topchef-db plan --format json -o plan.json
     """,
-    formats=("text", "json", "junit"),
+    formats=("text", "json", "junit", "markdown", "html"),
 )(plan_command)

@@ -124,7 +124,7 @@ COMMAND = options.command(
     topchef-db roundtrip --on sqlite --on postgresql --on mariadb --on mysql
     topchef-db roundtrip ae10:head --on postgresql --format junit -o roundtrip.xml
     """,
-    formats=("text", "json", "junit", "github"),
+    formats=("text", "json", "junit", "github", "markdown", "html"),
     url=False,
     on=True,
 )(roundtrip_command)

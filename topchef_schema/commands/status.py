@@ -119,5 +119,5 @@ COMMAND = options.command(
     topchef-db status
     topchef-db status --check --format json
     """,
-    formats=("text", "json", "junit", "github"),
+    formats=("text", "json", "junit", "github", "markdown", "html"),
 )(status_command)

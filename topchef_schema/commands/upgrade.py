@@ -143,5 +143,5 @@ COMMAND = options.command(
     topchef-db upgrade --url-env DATABASE_URL --lock-timeout 60
     topchef-db upgrade --accept ae10 --reason "a comment was wrong, the table is the same"
     """,
-    formats=("text", "json", "junit", "github"),
+    formats=("text", "json", "junit", "github", "markdown", "html"),
 )(upgrade_command)

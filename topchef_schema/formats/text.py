@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import replace
-from itertools import groupby
 
+from topchef_schema.formats.grouping import grouped, place
 from topchef_schema.model import Finding, Report, Severity, Table, visible
 
 
@@ -56,24 +55,13 @@ def _table(table: Table) -> str:
 
 def _findings(findings: tuple[Finding, ...]) -> list[str]:
     """Return a block for each rule and revision; what several backends share stands once."""
-    shared: dict[Finding, list[str]] = {}
-    for finding in findings:
-        backends = shared.setdefault(replace(finding, backend=None), [])
-        if finding.backend is not None and finding.backend not in backends:
-            backends.append(finding.backend)
     blocks = []
-    for head, group in groupby(shared.items(), key=_heading):
-        lines = [visible(head)]
-        for finding, _ in group:
+    for group in grouped(findings):
+        lines = [visible(" · ".join(group.heading))]
+        for finding in group.findings:
             lines += _finding(finding)
         blocks.append("\n".join(lines))
     return blocks
-
-
-def _heading(item: tuple[Finding, list[str]]) -> str:
-    finding, backends = item
-    parts = [str(finding.severity), finding.rule, finding.revision, ", ".join(backends)]
-    return " · ".join(part for part in parts if part)
 
 
 def _finding(finding: Finding) -> list[str]:
@@ -82,9 +70,9 @@ def _finding(finding: Finding) -> list[str]:
         lines.append(f"  {visible(finding.object)}")
         lines.append(f"    before: {visible(finding.before or 'missing')}")
         lines.append(f"    after:  {visible(finding.after or 'missing')}")
-    if finding.path is not None:
-        line = "" if finding.line is None else f":{finding.line}"
-        lines.append(f"  {visible(finding.path)}{line}")
+    where = place(finding)
+    if where is not None:
+        lines.append(f"  {visible(where)}")
     if finding.sql is not None:
         lines.append(f"  {visible(' '.join(finding.sql.split()))}")
     if finding.help is not None:
