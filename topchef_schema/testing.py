@@ -58,7 +58,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Add the round trips, before others select among the items."""
     if session.config.option.topchef_roundtrip:
-        items.extend(_round_trips(session))
+        found = list(_round_trips(session))
+        items.extend(found)
+        # So that they are counted.
+        report = pytest.CollectReport("topchef", "passed", None, list(found))
+        session.ihook.pytest_collectreport(report=report)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -190,17 +194,17 @@ def _round_trips(session: pytest.Session) -> Iterator[pytest.Item]:
     try:
         revisions, places = settings.project.revisions.all, settings.places
     except TopchefError as error:
-        unreadable = _Backend.of(session, "topchef", "project", partial(_unreadable, error))
-        yield _RoundTrip.from_parent(unreadable, name="unreadable")
+        unreadable = RoundTrips.of(session, "topchef", "project", partial(_unreadable, error))
+        yield RoundTrip.from_parent(unreadable, name="unreadable")
         return
     file = os.path.relpath(settings.file, session.config.rootpath).replace(os.sep, "/")
     for name, word in places.items():
-        backend = _Backend.of(session, file, name, partial(_answer, settings, word))
+        backend = RoundTrips.of(session, file, name, partial(_answer, settings, word))
         backend.known = frozenset(each.id for each in revisions)
         for each in revisions:
             title = _one_line(f"{each.id} {each.message}")
-            yield _RoundTrip.from_parent(backend, name=title, revision=each.id)
-        yield _RoundTrip.from_parent(backend, name="project")
+            yield RoundTrip.from_parent(backend, name=title, revision=each.id)
+        yield RoundTrip.from_parent(backend, name="project")
 
 
 @dataclass(frozen=True)
@@ -215,7 +219,7 @@ class _Proof:
     told_by: str
 
 
-class _Backend(pytest.Collector):
+class RoundTrips(pytest.Collector):
     """The round trips on one backend, all proven at once by the first that is run."""
 
     prove: Callable[[str | None], tuple[Report, Severity]]
@@ -223,9 +227,9 @@ class _Backend(pytest.Collector):
     _proof: _Proof | None = None
 
     @classmethod
-    def of(cls, session: pytest.Session, file: str, name: str, prove: Any) -> _Backend:
+    def of(cls, session: pytest.Session, file: str, name: str, prove: Any) -> RoundTrips:
         """Return the collector of *name*; the ids of its items begin with *file*."""
-        made: _Backend = cls.from_parent(session, name=name, nodeid=f"{file}::{name}")
+        made: RoundTrips = cls.from_parent(session, name=name, nodeid=f"{file}::{name}")
         made.prove = prove
         made.add_marker(MARK)
         if session.config.pluginmanager.hasplugin("xdist"):
@@ -262,7 +266,7 @@ class _Backend(pytest.Collector):
         return _Proof(*self.prove(only), told_by=item.nodeid)
 
 
-class _RoundTrip(pytest.Item):
+class RoundTrip(pytest.Item):
     """One revision on one backend; without *revision*, what is wrong with none in particular."""
 
     def __init__(self, *, revision: str | None = None, **given: Any) -> None:
@@ -274,7 +278,7 @@ class _RoundTrip(pytest.Item):
         from topchef_schema.formats.text import render
         from topchef_schema.model import Outcome, Report
 
-        assert isinstance(self.parent, _Backend)
+        assert isinstance(self.parent, RoundTrips)
         proof = self.parent.proof(self)
         report = proof.report
         if report.error is not None:
@@ -302,7 +306,7 @@ class _RoundTrip(pytest.Item):
     def _is_mine(self, finding: Finding) -> bool:
         if self.revision is not None:
             return finding.revision == self.revision
-        assert isinstance(self.parent, _Backend)
+        assert isinstance(self.parent, RoundTrips)
         return finding.revision not in self.parent.known
 
 
