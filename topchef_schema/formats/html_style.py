@@ -73,7 +73,10 @@ body:has(#unclean:checked) tr.clean { display: none; }
 @media print {
   body { padding: 0; max-width: none; font-size: 10pt; }
   .filter, td .finding { display: none; }
-  .badge { border: 1px solid currentcolor; }
+  .wide { overflow: visible; }
+  td, td.checked, th { min-width: 0; padding: .2rem .3rem; }
+  td, td.checked { overflow-wrap: anywhere; }
+  .badge, summary .badge { border: 1px solid currentcolor; font-size: 8pt; white-space: normal; }
   summary { list-style: none; }
   tr, article { break-inside: avoid; }
 }
