@@ -76,10 +76,14 @@ class Done:
 
 
 def run(whole: Whole, *options: str, **environment: str) -> Done:
-    """Run pytest in the project; warnings are errors there."""
+    """Run pytest in the project, without plugins that take long to import.
+
+    Warnings are errors there.
+    """
     whole.write("pytest.ini", "[pytest]\nfilterwarnings = error\n")
     report = whole.root / "report.xml"
-    fixed = ["-ra", "-p", "no:cacheprovider", f"--junit-xml={report}"]
+    others = [f"-pno:{name}" for name in ("cacheprovider", "postgresql", "hypothesispytest")]
+    fixed = ["-ra", *others, f"--junit-xml={report}"]
     command = [sys.executable, "-m", "pytest", *fixed, *options]
     process = start(command, whole.root, environment)
     out, err = process.communicate(timeout=120)
