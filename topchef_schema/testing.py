@@ -72,7 +72,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if name in metafunc.fixturenames and not any(name in str(mark.args[:1]) for mark in chosen):
         with _told():
             places = _Settings(metafunc.config).places
-        metafunc.parametrize(name, list(places.values()), ids=list(places), scope="session")
+        # The name, not the URL: pytest shows parameters, and a URL has a password.
+        metafunc.parametrize(name, list(places), scope="session")
 
 
 @pytest.fixture
@@ -107,23 +108,24 @@ def _topchef_templates(pytestconfig: pytest.Config) -> Iterator[_OpenTemplates]:
 
 
 class _OpenTemplates:
-    """``--on`` word → the templates on that server, opened when they are first asked for."""
+    """Name of a backend → the templates on it, opened when they are first asked for."""
 
     def __init__(self, config: pytest.Config, stack: ExitStack) -> None:
         self._config = config
         self._stack = stack
         self._open: dict[str, Templates] = {}
 
-    def __call__(self, on: str) -> Templates:
+    def __call__(self, name: str) -> Templates:
         from topchef_schema.stages import scratch
         from topchef_schema.stages.template import Templates
 
-        if on not in self._open:
-            place = self._stack.enter_context(scratch.place(on))
+        if name not in self._open:
+            settings = _Settings(self._config)
+            place = self._stack.enter_context(scratch.place(settings.places.get(name, name)))
             inner = self._stack.enter_context(ExitStack())
             folder = self._config.invocation_params.dir
-            self._open[on] = Templates(_Settings(self._config).project, place, inner, folder)
-        return self._open[on]
+            self._open[name] = Templates(settings.project, place, inner, folder)
+        return self._open[name]
 
 
 @contextmanager

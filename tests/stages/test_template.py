@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from topchef_schema.stages import scratch
 from topchef_schema.stages.scratch import Place
 from topchef_schema.stages.template import Templates
 
@@ -35,6 +36,18 @@ def test_each_database_is_its_own(
             assert _version(one) == _version(other) != _version(old) == "aa10"
             urls = [each.url for each in (one, other, old)]
         assert not any(backend.exists(each) for each in urls)
+
+
+def test_what_cannot_be_copied_is_migrated(
+    project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = project("linear")
+    with scratch.place("sqlite") as place, ExitStack() as stack:
+        templates = Templates(whole.load(), place, stack, whole.root)
+        # A copy that is not what its template is.
+        monkeypatch.setattr(place.server, "copy", lambda template: place.server.create())
+        with templates.engine("aa10") as engine:
+            assert _version(engine) == "aa10"
 
 
 def _version(engine: sa.Engine) -> str:

@@ -85,7 +85,7 @@ class ScratchServer:
         self.throwaway = process is not None
         self._process = process
         self._made: dict[str, ScratchDatabase] = {}
-        self._scripts: dict[str, str] = {}
+        self._scripts: dict[str, mysql_copy.Scripts] = {}
         self._owner = os.getpid()
         self._turn = threading.RLock()
         self._admin: Connection | None = None
@@ -130,7 +130,7 @@ class ScratchServer:
                 if database.url.username != self.url.username:
                     _grant(connection, str(database.url.username), name)
                 if database.name not in self._scripts:
-                    self._scripts[database.name] = mysql_copy.script(database.url)
+                    self._scripts[database.name] = mysql_copy.scripts(database.url)
                 mysql_copy.send(copied.url, self._scripts[database.name])
         except BaseException:
             with contextlib.suppress(UnreachableError):
