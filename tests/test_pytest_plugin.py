@@ -61,6 +61,9 @@ def test_any_revision_from_anywhere(topchef_database_at, tmp_path, monkeypatch):
     assert one.url != other.url
     assert titles(one) == titles(other) == ["id", "title"]
 
+def test_asked_for_while_it_runs(request):
+    assert titles(request.getfixturevalue("topchef_engine")) == ["id", "title", "pages"]
+
 def test_unknown_revision(topchef_database_at):
     topchef_database_at("nowhere")
 """
@@ -164,7 +167,7 @@ def test_databases_for_tests(project: MakeProject) -> None:
     )
     whole.write("test_it.py", FIXTURES)
     done = run(whole)
-    assert len(done.items) == 4, done.output
+    assert len(done.items) == 5, done.output
     failed = {name for name, outcome in done.items.items() if outcome != "passed"}
     assert failed == {"test_it::test_unknown_revision[sqlite]"}, done.output
     assert "Can't locate revision identified by 'nowhere'" in done.output

@@ -76,6 +76,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(name, list(places), scope="session")
 
 
+@pytest.fixture(scope="session")
+def topchef_backend(pytestconfig: pytest.Config) -> str:
+    """Return the name of the backend whose turn it is: the test runs once on each.
+
+    One that asks for a database only while it runs gets the first.
+    """
+    with _told():
+        return next(iter(_Settings(pytestconfig).places))
+
+
 @pytest.fixture
 def topchef_database_at(
     topchef_backend: str, _topchef_templates: _OpenTemplates

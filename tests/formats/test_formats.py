@@ -177,7 +177,7 @@ HARMLESS = {
     "@team, see #12 and GH-3": "@<!-- -->team, see #<!-- -->12 and GH-<!-- -->3",
     "a | b": "a \\| b",
     "<img src=x>\n\n- new": "\\<img src=x\\> - new",
-    "[x](http://e.org) :tada:": "\\[x\\](http:<!-- -->//e.org) :<!-- -->tada:",
+    "[x](http://e.org) :tada:": "\\[x\\](http:<!-- -->/<!-- -->/e.org) :<!-- -->tada:",
     "`a` *b* _c_ ~d~ $e$ &lt;": "\\`a\\` \\*b\\* \\_c\\_ \\~d\\~ \\$e\\$ \\&lt;",
 }
 

@@ -25,7 +25,7 @@ _ICONS = {
 }
 _MEANING = re.compile(r"[\\`*_\[\]<>&|~$]")
 _AT_START = re.compile(r"^(\d*)([-+#=.):])")
-_REFERENCES = re.compile(r"@|#(?=\w)|GH-(?=\d)|www\.|:(?=//)|:(?=[\w+-]+:)", re.IGNORECASE)
+_REFERENCES = re.compile(r"@|#(?=\w)|GH-(?=\d)|www\.|:(?=//)|/(?=/)|:(?=[\w+-]+:)", re.IGNORECASE)
 
 
 def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
