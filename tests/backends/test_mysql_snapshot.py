@@ -49,6 +49,10 @@ CHANGES = {
         "ALTER TABLE jobs MODIFY twice DECIMAL(11, 2) GENERATED ALWAYS AS (amount + amount) STORED",
         {"column jobs.twice"},
     ),
+    "how a number is shown": (
+        "ALTER TABLE measured MODIFY value INT(5) ZEROFILL",
+        {"column measured.value"},
+    ),
     "AUTO_INCREMENT": ("ALTER TABLE jobs MODIFY job_id BIGINT NOT NULL", {"column jobs.job_id"}),
     "a new column": (
         "ALTER TABLE sets ADD note INT",
@@ -134,6 +138,7 @@ NO_CHANGES = {
     ),
     "a foreign key's check": "SET SESSION foreign_key_checks = 0",
     "a spelling": "ALTER TABLE jobs MODIFY `notes` text",
+    "how wide a number is shown": "ALTER TABLE measured MODIFY value INT(5)",
     "a collation that is the table's": (
         "ALTER TABLE sets MODIFY name VARCHAR(40) CHARACTER SET utf8mb4 COLLATE {collation}"
     ),

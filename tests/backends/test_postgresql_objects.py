@@ -179,7 +179,7 @@ CASES = {
         "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (5)",
         "ALTER TABLE p DETACH PARTITION p1",
         "ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (0) TO (5)",
-        ("column public.p1.id", "table public.p1"),
+        ("table public.p1",),
     ),
     "a storage parameter": Case(
         TABLE,

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from topchef_schema.model import Change, Snapshot, diff
+from topchef_schema.model.snapshot import WHOLES
 
 KEYS = st.builds(
     lambda kind, name: f"{kind} {name}",
-    st.sampled_from(("table", "column", "index", "column-order")),
+    st.sampled_from(("table", "view", "column", "index", "column-order")),
     st.text(alphabet="ab.é\"' ", min_size=1, max_size=4),
 )
 SNAPSHOTS = st.builds(Snapshot, st.dictionaries(KEYS, st.text(max_size=3), max_size=6))
@@ -54,16 +55,18 @@ def test_every_difference_has_a_cause(one: Snapshot, other: Snapshot) -> None:
 
 
 @given(SNAPSHOTS, SNAPSHOTS)
-def test_what_a_table_takes_along_is_no_cause(one: Snapshot, other: Snapshot) -> None:
+def test_what_a_whole_takes_along_is_no_cause(one: Snapshot, other: Snapshot) -> None:
     changes = diff(one, other).changes
-    tables = [each for each in changes if each.kind == "table" and each.came is not None]
+    wholes = [each for each in changes if each.kind in WHOLES and each.came is not None]
     causes = {each.key for each in diff(one, other).causes}
     for each in changes:
         taken = any(
-            each.key != table.key
-            and each.came is table.came
-            and (each.name == table.name or each.name.startswith(f"{table.name}."))
-            for table in tables
+            each.came is whole.came
+            and (
+                each.name.startswith(f"{whole.name}.")
+                or (each.name == whole.name and each.kind not in WHOLES)
+            )
+            for whole in wholes
         )
         if taken:
             assert each.key not in causes
@@ -102,6 +105,11 @@ TABLE = {
         (TABLE, {**TABLE, "index s.t.other": "(b)"}, ["index s.t.other"]),
         ({}, {**TABLE, "table s.tt": "table"}, ["table s.t", "table s.tt"]),
         ({}, {**TABLE, "view s.v": "select"}, ["table s.t", "view s.v"]),
+        ({}, {"domain s.d": "integer", "constraint s.d.ck": "check"}, ["domain s.d"]),
+        ({}, {"schema s": "schema", **TABLE}, ["schema s"]),
+        ({}, {**TABLE, "comment column s.t.id": "x", "grants table s.t": "y"}, ["table s.t"]),
+        ({}, {"extension e": "1", "comment extension e": "x"}, ["extension e"]),
+        (TABLE, {**TABLE, "comment table s.t": "owned by s.t"}, ["comment table s.t"]),
         # What goes while its table comes has nothing to do with it.
         ({"index s.t.old": "(a)"}, TABLE, ["index s.t.old", "table s.t"]),
         (TABLE, {**TABLE, "table s.t": "another"}, ["table s.t"]),

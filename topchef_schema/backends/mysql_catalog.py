@@ -168,7 +168,7 @@ def _single(catalog: Catalog, each: Listed) -> Any:
         return None
 
 
-def definitions(catalog: Catalog, each: Listed, row: Any) -> dict[str, str]:
+def definitions(catalog: Catalog, each: Listed, row: Any) -> Mapping[str, str]:
     """Return the keys and definitions of a table, a sequence or a routine."""
     if each.word == "TABLE":
         if row is None:

@@ -94,11 +94,13 @@ WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'c') AND c.oid >= 16384 AND {L
   AND c.oid NOT IN {MEMBERS.format("pg_class")}
 """
 
+# What a table inherits from is said of the table; of a column only where it has no other origin,
+# and not in a partition, where none has.
 # Of the options of a column only the documented ones: since the minor releases of November 2026
 # there is also pg_attver, a stamp of the server's own that differs from table to table.
 COLUMNS = f"""
 WITH a AS MATERIALIZED (
-  SELECT a.*, c.relname, format('%I.%I', n.nspname, c.relname) AS qualified
+  SELECT a.*, c.relname, c.relispartition, format('%I.%I', n.nspname, c.relname) AS qualified
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'c')
@@ -119,11 +121,11 @@ SELECT 'pg_class', a.attrelid, a.attnum::int, 'column',
     CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' || a.attstorage::text END,
     {{compression}},
     CASE WHEN a.attstattarget >= 0 THEN 'statistics ' || a.attstattarget END,
-    (SELECT 'with (' || string_agg(o.o, ', ' ORDER BY o.o COLLATE "C") || ')'
-      FROM unnest(a.attoptions) o(o) WHERE o.o LIKE 'n_distinct%'),
+    CASE WHEN a.attoptions::text LIKE '%n_distinct%' THEN (
+      SELECT 'with (' || string_agg(o.o, ', ' ORDER BY o.o COLLATE "C") || ')'
+      FROM unnest(a.attoptions) o(o) WHERE o.o LIKE 'n_distinct%') END,
     'options (' || array_to_string(a.attfdwoptions, ', ') || ')',
-    CASE WHEN a.attinhcount > 0 THEN 'inherited' || CASE WHEN a.attislocal THEN ' and local'
-      ELSE '' END END)
+    CASE WHEN a.attinhcount > 0 AND NOT a.attislocal AND NOT a.relispartition THEN 'inherited' END)
 FROM a JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 UNION ALL
@@ -136,8 +138,7 @@ CONSTRAINTS = f"""
 SELECT 'pg_constraint', k.oid, 0, 'constraint', format('%I.%I.%I', n.nspname, c.relname, k.conname),
   c.relname::text, NULL,
   concat_ws(' ', pg_get_constraintdef(k.oid),
-    CASE WHEN k.coninhcount > 0 THEN 'inherited' || CASE WHEN k.conislocal THEN ' and local'
-      ELSE '' END END)
+    CASE WHEN k.coninhcount > 0 AND NOT k.conislocal THEN 'inherited' END)
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid >= 16384 AND {LASTING} AND c.oid NOT IN {MEMBERS.format("pg_class")}

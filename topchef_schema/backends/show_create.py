@@ -7,7 +7,8 @@ long as the session's ``sql_mode`` is empty; so everything here reads quoted pie
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 IDENTIFIER = r"`(?:[^`]|``)*`"
 TEXT = r"'(?:[^'\\]|''|\\.)*'"
@@ -26,6 +27,7 @@ _CHARACTERS = re.compile(
 _COLLATION = re.compile(
     rf"({IDENTIFIER}|{TEXT})| CHARACTER SET (\w+)(?: COLLATE (\w+))?| COLLATE (\w+)", re.DOTALL
 )
+_DISPLAY_WIDTH = re.compile(r"(smallint|mediumint|int|bigint)\(\d+\)(?!(?: unsigned)? zerofill)")
 _BREAK = re.compile(rf"({IDENTIFIER}|{TEXT})|\s*\n\s*", re.DOTALL)
 _PARTITIONS = re.compile(rf"{IDENTIFIER}|{TEXT}|(\s*(?:/\*!\d+\s*)?\bPARTITION BY\b)", re.DOTALL)
 _NAMED = re.compile(
@@ -58,10 +60,12 @@ def plain(name: str) -> str:
     return name if _WORD.fullmatch(name) else quoted(name)
 
 
-def table_parts(statement: str, *, name: str, database: str, collation: str) -> dict[str, str]:
+@lru_cache(maxsize=10_000)
+def table_parts(statement: str, *, name: str, database: str, collation: str) -> Mapping[str, str]:
     """Cut the CREATE TABLE *statement* of table *name* into keys and definitions.
 
-    *collation* is the table's own, which the server does not print at a column that has it.
+    A round trip reads the same tables again and again. *collation* is the table's own, which the
+    server does not print at a column that has it.
     """
     body, rest = _opened(statement)
     parts: dict[str, str] = {}
@@ -73,6 +77,7 @@ def table_parts(statement: str, *, name: str, database: str, collation: str) -> 
             column = unquoted(found[0])
             columns.append(plain(column))
             text = without_database(definition[found.end() :].strip(), database)
+            text = _without_display_width(text)
             parts[key("column", name, column)] = _with_collation(text, collation)
         else:
             where, text = _table_element(definition, name)
@@ -144,6 +149,15 @@ def _with_collation(definition: str, inherited: str) -> str:
 
     rest = _COLLATION.sub(taken, definition[type_.end() :])
     return f"{type_[0]}{written}{rest}"
+
+
+def _without_display_width(definition: str) -> str:
+    """Take off how wide an integer is shown, which means nothing, as MySQL does since 8.0.19.
+
+    So both keep that of ``tinyint(1)``, which clients read as a boolean, and of ``zerofill``.
+    """
+    found = _DISPLAY_WIDTH.match(definition)
+    return definition if found is None else found[1] + definition[found.end() :]
 
 
 def _options(rest: str) -> tuple[str, str]:

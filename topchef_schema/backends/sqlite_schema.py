@@ -7,6 +7,7 @@ function of its own row, so that a snapshot can be brought up to date row by row
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -37,6 +38,13 @@ CATALOG = "SELECT type, name, tbl_name, sql FROM main.sqlite_master"
 HEADER = ("user_version", "application_id")
 """Numbers in the file's header that a revision may set; zero unless somebody did."""
 
+_LIST = r'\(((?:"(?:[^"]|"")*"|[^")])*)\)'
+_NAME = r'"(?:[^"]|"")*"|[\w$]+'
+_PRIMARY_KEY = re.compile(rf"primary key(?: desc)? {_LIST}")
+_TO_PRIMARY_KEY = re.compile(
+    rf"(foreign key {_LIST} references ({_NAME}))((?: on .*| deferrable .*)?)\Z", re.DOTALL
+)
+
 TABLE_CONSTRAINT = ("constraint", "primary", "unique", "check", "foreign")
 COLUMN_CONSTRAINT = (
     "constraint",
@@ -65,6 +73,7 @@ def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
     for kind, name, table, sql in rows:
         if table.lower() not in left_out:
             objects.update(definitions(kind, name, declared.get(table.lower(), table), sql))
+    objects.update(_with_targets(objects))
     for field in HEADER:
         value = connection.exec_driver_sql(f"PRAGMA main.{field}").scalar()
         if value:
@@ -86,6 +95,26 @@ def definitions(kind: str, name: str, table: str, sql: str | None) -> Mapping[st
         return READERS[kind](name, table, Reader(tokens))
     except (UnreadableError, KeyError):
         return {f"{kind} {quoted(name)}": render(tokens)}
+
+
+def _with_targets(objects: Mapping[str, str]) -> dict[str, str]:
+    """Return the foreign keys that name no columns, with the primary key that they mean."""
+    bare = {key: found for key, text in objects.items() if (found := _TO_PRIMARY_KEY.match(text))}
+    primary = {
+        _table_of(key): found[1]
+        for key, text in objects.items()
+        if bare and (found := _PRIMARY_KEY.match(text))
+    }
+    return {
+        key: f"{found[1]} ({primary[found[3]]}){found[4]}"
+        for key, found in bare.items()
+        if found[3] in primary
+    }
+
+
+def _table_of(key: str) -> str:
+    found = re.match(_NAME, key.removeprefix("constraint "))
+    return found[0].lower() if found else ""
 
 
 def _head(reader: Reader) -> str:
@@ -171,18 +200,24 @@ class TableReader:
         body = [Reader(part) for part in split(reader.group())]
         options = sorted(render(option) for option in split(reader.rest()))
         self.objects = {f"table {self._label}": ", ".join(["table", *options])}
+        self._has_rowid = "without rowid" not in options
+        self._primary: tuple[str, ...] = ()
         columns = [part for part in body if not part.at(*TABLE_CONSTRAINT)]
         names = [part.next().raw for part in columns]
         self._columns = {each.lower() for each in names}
-        for column, part in zip(names, columns, strict=True):
-            self.objects[f"column {self._label}.{quoted(column)}"] = self._column(column, part)
+        facts = {
+            column: self._column(column, part) for column, part in zip(names, columns, strict=True)
+        }
         for part in body:
             while not part.done:
                 self._constraint(part, None)
+        for column, found in facts.items():
+            self.objects[f"column {self._label}.{quoted(column)}"] = self._definition(column, found)
         order = ", ".join(canonical_name(each) for each in names)
         self.objects[f"column-order {self._label}"] = order
 
-    def _column(self, column: str, part: Reader) -> str:
+    def _column(self, column: str, part: Reader) -> list[str]:
+        """Return the type of a column, and what else belongs to it alone."""
         kind: list[Token] = []
         while not part.done and not part.at(*COLUMN_CONSTRAINT):
             kind.append(part.next())
@@ -198,7 +233,15 @@ class TableReader:
                 self._constraint(part, canonical_name(column))
             else:
                 facts.append(fact)
-        return " ".join(each for each in (render(kind) or "untyped", *sorted(facts)) if each)
+        return [render(kind) or "untyped", *sorted(filter(None, facts))]
+
+    def _definition(self, column: str, facts: list[str]) -> str:
+        """Return the definition; a rowid, and a key that stands for it, is never NULL anyway."""
+        if canonical_name(column) in self._primary:
+            never = self._primary == (canonical_name(column),) and facts[0] == "integer"
+            if never or not self._has_rowid:
+                facts = [each for each in facts if each != "not null"]
+        return " ".join(facts)
 
     def _fact(self, part: Reader) -> str | None:
         """Read what belongs to a column alone; empty is what holds anyway."""
@@ -210,7 +253,8 @@ class TableReader:
         if part.phrase("default"):
             return f"default {self._default_value(part)}"
         if part.phrase("collate"):
-            return f"collate {canonical_name(part.next().raw)}"
+            collation = canonical_name(part.next().raw)
+            return "" if collation == "binary" else f"collate {collation}"
         if part.phrase("generated", "always", "as") or part.phrase("as"):
             expression = self._expression(part)
             return f"as ({expression}) {part.take('stored', 'virtual') or 'virtual'}"
@@ -249,17 +293,18 @@ class TableReader:
         else:
             raise UnreadableError("a constraint was expected")
 
-    @staticmethod
-    def _primary_key(part: Reader, column: str | None) -> str:
+    def _primary_key(self, part: Reader, column: str | None) -> str:
         if column is not None:
             # INTEGER PRIMARY KEY DESC is no alias of the rowid, PRIMARY KEY (x DESC) is one.
             order = " desc" if part.take("asc", "desc") == "desc" else ""
             text = f"primary key{order} ({column})"
+            self._primary = () if order and self._has_rowid else (column,)
         else:
             tokens = part.group()
             numbered = any(is_word(each, "autoincrement") for each in tokens)
-            columns = _columns(each for each in tokens if not is_word(each, "autoincrement"))
-            text = f"primary key ({columns})" + (" autoincrement" if numbered else "")
+            tokens = [each for each in tokens if not is_word(each, "autoincrement")]
+            text = f"primary key ({_columns(tokens)})" + (" autoincrement" if numbered else "")
+            self._primary = tuple(canonical_name(each[0].raw) for each in split(tokens))
         text += _conflict(part)
         return text + (" autoincrement" if part.phrase("autoincrement") else "")
 

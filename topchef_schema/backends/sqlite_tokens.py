@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 PATTERN = re.compile(
@@ -38,6 +39,9 @@ RESERVED = frozenset(
 BEFORE_BRACKET = RESERVED | {"over", "filter", "instead", "of", "like", "glob", "by"}
 """Words that are no function or type names: a space stands between them and a bracket."""
 
+DEPTH = {"(": 1, ")": -1}
+"""How much deeper in brackets one is behind a sign."""
+
 
 class Kind(StrEnum):
     """What a token is; a `NAME` stands in quotes, a `WORD` does not."""
@@ -64,14 +68,16 @@ class UnreadableError(ValueError):
 
 def tokenise(sql: str) -> list[Token]:
     """Return the tokens of *sql*, without comments and white space."""
-    tokens = []
-    for match in PATTERN.finditer(sql):
-        if match.lastgroup is not None:
-            tokens.append(_token(Kind(match.lastgroup), match.group()))
-    return tokens
+    return [
+        _token(found.lastgroup, found.group())
+        for found in PATTERN.finditer(sql)
+        if found.lastgroup is not None
+    ]
 
 
-def _token(kind: Kind, text: str) -> Token:
+@lru_cache(maxsize=10_000)
+def _token(group: str, text: str) -> Token:
+    kind = Kind(group)
     match kind:
         case Kind.NAME:
             opening, closing = text[0], text[-1]
@@ -148,12 +154,13 @@ def split(tokens: Iterable[Token]) -> Iterator[list[Token]]:
     part: list[Token] = []
     depth = 0
     for token in tokens:
-        depth += is_sign(token, "(") - is_sign(token, ")")
-        if depth == 0 and is_sign(token, ","):
-            yield part
-            part = []
-        else:
-            part.append(token)
+        if token.kind is Kind.SIGN:
+            depth += DEPTH.get(token.text, 0)
+            if depth == 0 and token.text == ",":
+                yield part
+                part = []
+                continue
+        part.append(token)
     if part:
         yield part
 
@@ -222,11 +229,14 @@ class Reader:
         if not self.at_sign("("):
             raise UnreadableError("a bracket was expected")
         start, depth = self._position, 0
-        while True:
-            token = self.next()
-            depth += is_sign(token, "(") - is_sign(token, ")")
-            if depth == 0:
-                return list(self._tokens[start + 1 : self._position - 1])
+        for position in range(start, len(self._tokens)):
+            token = self._tokens[position]
+            if token.kind is Kind.SIGN:
+                depth += DEPTH.get(token.text, 0)
+                if depth == 0:
+                    self._position = position + 1
+                    return list(self._tokens[start + 1 : position])
+        raise UnreadableError("the text ends too early")
 
     def rest(self) -> Sequence[Token]:
         """Return all that is left."""

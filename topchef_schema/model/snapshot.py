@@ -25,6 +25,21 @@ class Snapshot:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+SAID = frozenset({"comment", "grants", "owner"})
+"""Kinds that are named after the whole key of another object."""
+
+WHOLES = (
+    "table",
+    "foreign-table",
+    "view",
+    "materialized-view",
+    "composite-type",
+    "domain",
+    "schema",
+)
+"""Kinds of objects that have parts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One object that differs; *before* or *after* is None where it did not exist."""
@@ -52,16 +67,21 @@ class Change:
     def possible_causes(self) -> tuple[str, ...]:
         """The keys of objects that take this one along, where they come or go as it does.
 
-        So it is with the parts of a table, and with what a definition says is ``owned by`` it or
-        its column.
+        So it is with the parts of a table, with what a definition says is ``owned by`` it or its
+        column, and with what is said of another object.
         """
+        if self.kind in SAID:
+            said_of = Change(self.name, None, None)
+            return (said_of.key, *said_of.possible_causes)
         _, owned, owner = (self.after or self.before or "").rpartition("owned by ")
         if owned:
             return tuple(
                 f"{kind} {name}" for name in _beginnings(owner) for kind in ("table", "column")
             )
-        found = (f"table {name}" for name in _beginnings(self.name))
-        return tuple(key for key in found if key != self.key)
+        names = _beginnings(self.name)
+        if self.kind in WHOLES:
+            names.pop()
+        return tuple(f"{kind} {name}" for name in names for kind in WHOLES)
 
 
 def _beginnings(name: str) -> list[str]:
