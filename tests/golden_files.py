@@ -44,6 +44,11 @@ class Golden:
             pytrace=False,
         )
 
+    def keep(self, name: str) -> None:
+        """Say that a test reads ``tests/golden/<name>`` which is not in every sample."""
+        assert (FOLDER / name).is_file(), f"tests/golden/{name} does not exist"
+        self._used.add(name)
+
 
 def unreferenced(used: set[str]) -> list[str]:
     """Return the golden files that none of *used* names."""

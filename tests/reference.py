@@ -1,4 +1,4 @@
-"""Writes the references, of the commands and of their functions, from the commands themselves."""
+"""Writes the references of commands, functions and leaks from what is there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import click
 
 import topchef_schema
+from tests.projects.leaks import corpus
 from topchef_schema import cli
 from topchef_schema.commands import options
 
@@ -37,6 +38,11 @@ def of_functions() -> str:
         text = inspect.getdoc(function) or ""
         blocks += [_prose(paragraph) for paragraph in text.split("\n\n")]
     return BEGIN + "\n" + "\n\n".join(blocks) + "\n"
+
+
+def of_leaks() -> str:
+    """Return the table of what a round trip is proven to find."""
+    return f"{BEGIN}\n{corpus.table()}\n"
 
 
 def _arguments(function: Callable[..., object]) -> Iterator[str]:

@@ -36,6 +36,7 @@ COMMANDS = reference.commands()
 GENERATED = {
     "commands.md": reference.of_commands,
     "python-api.md": reference.of_functions,
+    "roundtrip.md": reference.of_leaks,
 }
 RULE = re.compile(r"irreversible|[a-z]+(-[a-z]+)+")
 ALEMBIC_AND_CLIENTS = {
