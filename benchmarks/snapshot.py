@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def measured(name: str, size: int) -> str:
-    """Return what both took on a database of *size* tables: the first snapshot, and later ones."""
+    """Return what both took on *size* tables: the first snapshot, and after a change of one."""
     import sqlalchemy as sa
 
     backend = named(name)
@@ -50,11 +50,15 @@ def measured(name: str, size: int) -> str:
             tables(size).create_all(connection)
             connection.commit()
             reading = Reading(connection)
-            first = reading.of(lambda: backend.snapshot(connection))
+            snapshot = backend.following()
+            first = reading.of(lambda: snapshot(connection))
             ours, theirs = [], []
-            for _ in range(ROUNDS):
+            for number in range(ROUNDS):
                 theirs.append(reading.of(lambda: sa.MetaData().reflect(connection)))
-                ours.append(reading.of(lambda: backend.snapshot(connection)))
+                connection.rollback()
+                connection.exec_driver_sql(f"ALTER TABLE t0007 ADD COLUMN more{number} INTEGER")
+                connection.commit()
+                ours.append(reading.of(lambda: snapshot(connection)))
                 connection.rollback()
         engine.dispose()
     finally:
