@@ -24,7 +24,7 @@ from topchef_schema.bridge.autogenerate import Operation
 from topchef_schema.model import Snapshot, diff
 from topchef_schema.stages.entry import connected
 from topchef_schema.stages.function_body import merged
-from topchef_schema.stages.prove import _Task, _work
+from topchef_schema.stages.one_by_one import Task, work
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Server
@@ -186,7 +186,7 @@ def proven(whole: Whole, server: Server, revision: str) -> int:
     try:
         loaded = whole.on(database)
         with calls.counted():
-            outcome = _work(loaded, _Task(frozenset({revision}), None), "sqlite")
+            outcome = work(loaded, Task(frozenset({revision}), None), "sqlite")
     finally:
         server.drop(database)
     assert [str(each.outcome) for each in outcome.checks] == ["passed"], outcome.findings

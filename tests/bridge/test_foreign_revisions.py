@@ -44,7 +44,7 @@ def test_habits(
 def test_habits_on_scratch(project: MakeProject, server: Server) -> None:
     report = roundtrip(project("habits").load(), on=[text(server)])
     assert [(each.revision, each.rule) for each in report.findings] == [("h7h7", "irreversible")]
-    assert {str(each.outcome) for each in report.checks} == {"passed"}
+    assert {str(each.outcome) for each in report.checks if each.revision} == {"passed"}
 
 
 def test_habits_written_down(project: MakeProject, server: Server) -> None:

@@ -242,7 +242,7 @@ def test_round_trip_of_each_database(multidb: Multidb, server: Server, backend_n
     ]
     assert done.findings[0].message.startswith("engine2: ")
     assert {(each.revision, each.name.partition(":")[0]) for each in done.checks} == {
-        (id, name) for id in ("a1", "b2", "c3") for name in ("engine1", "engine2")
+        (id, name) for id in ("a1", "b2", "c3", None) for name in ("engine1", "engine2")
     }
     assert done.tables[0].columns[2:] == (f"{backend_name} engine1", f"{backend_name} engine2")
 
@@ -386,7 +386,7 @@ def test_tenants_of_one_database(
     assert not [key for key in kept if "alembic_version" in key or "orders" in key]
     # One tenant proves for all.
     proven = roundtrip(shop.load(), on=[text(server)])
-    assert (proven.findings, len(proven.checks)) == ((), 2)
+    assert (proven.findings, sum(each.revision is not None for each in proven.checks)) == ((), 2)
     script = sql(shop.load(), on=[backend_name]).script
     assert script is not None
     assert "orders_north" in script
@@ -476,7 +476,7 @@ def test_tenants_with_schemas_in_one_transaction(
     downgrade(shop.on(scratch), "base")
     assert query(scratch, question.format("books")) == []
     proven = roundtrip(shop.load(), on=[text(server)])
-    assert (proven.findings, len(proven.checks)) == ((), 3)
+    assert (proven.findings, sum(each.revision is not None for each in proven.checks)) == ((), 3)
 
 
 @pytest.mark.parametrize("locked", ["north", "south"])

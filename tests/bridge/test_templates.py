@@ -73,7 +73,7 @@ def test_template(project: MakeProject, scratch: ScratchDatabase, template: str)
 def test_scratch_work(project: MakeProject, server: Server, template: str) -> None:
     shop = initialised(project, template)
     report = roundtrip(shop.load(), on=[text(server)])
-    assert (report.findings, len(report.checks)) == ((), 3)
+    assert (report.findings, sum(each.revision is not None for each in report.checks)) == ((), 3)
     script = sql(shop.load(), "aa10", on=[text(server)]).script
     assert script is not None
     assert "CREATE TABLE authors" in script

@@ -115,7 +115,7 @@ def test_merge(project: MakeProject) -> None:
     with pytest.raises(HistoryError, match="nothing to merge"):
         merge(shop.load())
     report = roundtrip(shop.load(), on=["sqlite"])
-    assert (report.findings, len(report.checks)) == ((), 5)
+    assert (report.findings, sum(each.revision is not None for each in report.checks)) == ((), 5)
 
 
 def test_merge_of_named_revisions(project: MakeProject) -> None:

@@ -89,6 +89,9 @@ class Server(Protocol):
     def drop(self, database: ScratchDatabase) -> None:
         """Remove *database* and its user; one that is gone already is no error."""
 
+    def keep(self, database: ScratchDatabase) -> bool:
+        """Let *database* outlive this object, as a leftover; false where it cannot."""
+
     def leftovers(self) -> list[str]:
         """Names of scratch databases that nobody is connected to, of whatever run."""
 

@@ -143,6 +143,13 @@ class ScratchServer:
         _end_sessions(database)
         self._remove(database.name)
 
+    def keep(self, database: ScratchDatabase) -> bool:
+        """Forget *database*; the lock that says it is in use goes with our session."""
+        if self.throwaway:
+            return False
+        self._made.pop(database.name, None)
+        return True
+
     def leftovers(self) -> list[str]:
         """Return the scratch databases and users whose makers are gone, and without a session."""
         with self._session() as connection:

@@ -144,6 +144,13 @@ class PostgreSQLServer:
         """Drop *database* and its user, ending the sessions in it."""
         self._remove(database.name)
 
+    def keep(self, database: ScratchDatabase) -> bool:
+        """Forget *database*; the lock that says it is in use goes with our session."""
+        if self.throwaway:
+            return False
+        self._made.pop(database.name, None)
+        return True
+
     def leftovers(self) -> list[str]:
         """Return the scratch databases without a session whose makers are gone."""
         held = {row[0] for row in self._run(HELD)}

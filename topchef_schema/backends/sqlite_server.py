@@ -38,6 +38,7 @@ class FolderServer:
         place = _folder(self.url)
         self.throwaway = place is None
         self._made_by = os.getpid()
+        self._kept = False
         try:
             self._folder = runtime_directory("sqlite", within=str(place) if place else None)
         except OSError as error:
@@ -80,6 +81,11 @@ class FolderServer:
             with suppress(FileNotFoundError):
                 each.unlink()
 
+    def keep(self, database: ScratchDatabase) -> bool:
+        """Leave the folder, and with it *database*, when this is closed."""
+        self._kept = True
+        return True
+
     def leftovers(self) -> list[str]:
         """Return the folders whose makers are gone."""
         found = self._folder.parent.glob(f"{SCRATCH_PREFIX}sqlite_*")
@@ -97,7 +103,7 @@ class FolderServer:
         shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Remove the folder."""
+        """Remove the folder, unless a database in it is kept."""
         import atexit
         import os
         import shutil
@@ -106,6 +112,8 @@ class FolderServer:
             return  # a fork of us has inherited this object, not the files
         atexit.unregister(self.close)
         self._owner.close()
+        if self._kept:
+            return
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

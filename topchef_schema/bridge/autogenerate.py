@@ -89,6 +89,25 @@ def generate(session: Session, *, other_types: Columns = ()) -> Generated:
     )
 
 
+def left_out(session: Session, tables: Collection[tuple[str | None, str]]) -> list[bool]:
+    """Say of each of *tables* (schema, name) whether env.py keeps it out of comparisons."""
+    import sqlalchemy as sa
+    from alembic.autogenerate.api import AutogenContext
+
+    migration = session.context
+    context = AutogenContext(migration, metadata=sa.MetaData(), opts=migration.opts)
+    found = []
+    for schema, name in tables:
+        parents: Any = {"schema_name": schema}
+        wanted = context.run_name_filters(name, "table", parents)
+        table = sa.Table(name, sa.MetaData(), schema=schema)
+        wanted = wanted and context.run_object_filters(
+            table, name, "table", reflected=True, compare_to=None
+        )
+        found.append(not wanted)
+    return found
+
+
 def _knowing(chosen: Any, other_types: Columns) -> Any:
     """Return a ``compare_type`` that is *chosen*, but knows of *other_types*."""
     if chosen is False or not other_types:

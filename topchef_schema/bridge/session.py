@@ -69,6 +69,7 @@ class Session:
     """The open door. *isolate*: each step in a transaction of its own (scratch work).
 
     *local* is what env.py set for the length of its transaction: there, each step gets it again.
+    *remembering*: with *isolate* too, a step knows of named types what the steps before it knew.
     """
 
     context: MigrationContext
@@ -78,6 +79,8 @@ class Session:
     keywords: dict[str, Any]
     isolate: bool = False
     local: tuple[tuple[str, Any], ...] = ()
+    remembering: bool = False
+    memory: dict[Any, set[Any]] = field(default_factory=dict, init=False)
     _maintainer: HeadMaintainer | None = field(default=None, init=False)
     _hooks: Hooks | None = field(default=None, init=False)
     _attached: ExitStack = field(default_factory=ExitStack, init=False)
@@ -189,8 +192,7 @@ class Session:
         alembic_step = self._alembic_step(step)
         maintainer = self._head_maintainer()
         if self.isolate:
-            # What a new process would know of named types: nothing.
-            self.context.impl.memo.clear()
+            self._recollect()
         self.listener.take()
         try:
             with self._followed_by(journaling), self.context.begin_transaction(_per_migration=True):
@@ -213,6 +215,16 @@ class Session:
                 self._maintainer = None
             raise self._failed(step, error) from error
         return self.listener.take()
+
+    def _recollect(self) -> None:
+        """Let a step know of named types what a new process would: nothing, or all so far."""
+        memo = self.context.impl.memo
+        for key, names in memo.items():
+            if isinstance(names, set):
+                self.memory.setdefault(key, set()).update(names)
+        memo.clear()
+        if self.remembering:
+            memo.update({key: set(names) for key, names in self.memory.items()})
 
     def _followed_by(self, journaling: Journaling | None) -> AbstractContextManager[object]:
         if journaling is None:

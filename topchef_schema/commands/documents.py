@@ -8,16 +8,14 @@ is services and jobs.
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
 from topchef_schema.commands import options
+from topchef_schema.commands.progress import bar
 from topchef_schema.errors import UsageError
 from topchef_schema.model import Check, DatabaseUrl, Finding, Outcome, Report, Severity, Table
 from topchef_schema.model.documents import Disagree
@@ -139,7 +137,7 @@ def documents_command(
     project: Project, *, store: str | None, store_env: str | None, limit: int
 ) -> Report:
     """Hand the options to `documents`, and show how far it is."""
-    with _progress_bar() as progress:
+    with bar("documents") as progress:
         return _documents(project, _store_url(store, store_env), limit, progress)
 
 
@@ -164,22 +162,6 @@ def _store_url(store: str | None, variable: str | None) -> DatabaseUrl:
             hint="give its URL, or --store-env and the environment variable that holds it",
         )
     return DatabaseUrl(store, "--store")
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Progress | None]:
-    """Show a bar on a terminal; nothing elsewhere, and nothing where only errors are wanted."""
-    log = logging.getLogger("topchef_schema")
-    if not sys.stderr.isatty() or not log.isEnabledFor(logging.INFO):
-        yield None
-        return
-    with click.progressbar(length=1, label="documents", file=sys.stderr) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        yield progress
 
 
 COMMAND = options.command(

@@ -9,19 +9,22 @@ to any other database.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from topchef_schema.commands import options
+from topchef_schema.commands.progress import bar
 from topchef_schema.model import Check, Finding, Outcome, Report, Severity, Table
 
 if TYPE_CHECKING:
     from topchef_schema.model import Revision
     from topchef_schema.project import Project
     from topchef_schema.stages.prove import Proof
+
+F = TypeVar("F", bound=Callable[..., Report])
 
 _CELLS = {
     Outcome.PASSED: "ok",
@@ -39,25 +42,52 @@ def roundtrip(
     on: Sequence[str] = (),
     jobs: int | None = None,
     strict: bool = False,
+    fail_fast: bool = False,
+    keep: bool = False,
+    models: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Prove the revisions of *range_* on each backend of *on*, *jobs* at a time.
 
-    *since* is a git commit: the revisions added since. One check for each revision and backend.
+    With *fail_fast* those after the first on a backend that is not clean are not proven. With
+    *keep* the scratch database of that one is left as it is. Without *models* these are not
+    compared. *progress* is called with what is
+    done and what there is to do.
+
+    *since* is a git commit: the revisions added since. One check for each revision and backend,
+    and without a revision one for each of: all revisions in one run, the whole way down, both
+    where *range_* is everything; and the models, where it has the heads.
     Findings: ``upgrade-fails``, ``downgrade-fails``, ``downgrade-leaves-trace``,
-    ``upgrade-not-repeatable``, ``data-lost`` (errors), ``fails-on-rows`` (warning),
-    ``irreversible`` and ``empty-downgrade`` (info; errors with *strict*). ``data`` is
-    ``{"backends": [{"backend", "version"}], "revisions": [ids]}``.
+    ``upgrade-not-repeatable``, ``stepwise-differs``, ``data-lost``, ``models-differ`` (errors),
+    ``fails-on-rows`` (warning), ``irreversible`` and ``empty-downgrade`` (info; errors with
+    *strict*). ``data`` is ``{"backends": [{"backend", "version"}], "revisions": [ids], "kept":
+    [{"backend", "revision", "url"}]}``.
     """
     from topchef_schema.stages.plan import chosen
+
+    wishes = {"fail_fast": fail_fast, "keep": keep, "progress": progress}
+    wishes["models"] = None if models else False
+    return proven(project, chosen(project, range_, since), on, jobs, strict=strict, **wishes)
+
+
+def proven(
+    project: Project,
+    revisions: Sequence[Revision],
+    on: Sequence[str],
+    jobs: int | None,
+    *,
+    strict: bool,
+    **wishes: Any,
+) -> Report:
+    """Return the report of `roundtrip` on *revisions*; *wishes* are those of `prove.prove`."""
     from topchef_schema.stages.prove import prove
 
-    revisions = chosen(project, range_, since)
     words = tuple(on) or project.backends
-    proofs = prove(project, revisions, words, jobs=jobs or os.cpu_count() or 1)
+    proofs = prove(project, revisions, words, jobs=jobs or os.cpu_count() or 1, **wishes)
     findings = tuple(
         _strict(each) if strict else each for proof in proofs for each in proof.findings
     )
-    checks = tuple(check for proof in proofs for check in proof.checks)
+    checks = tuple(check for proof in proofs for check in proof.all_checks)
     return Report(
         "roundtrip",
         checks=checks,
@@ -68,9 +98,14 @@ def roundtrip(
                 for name, version in dict.fromkeys((each.backend, each.version) for each in proofs)
             ],
             "revisions": [each.id for each in revisions],
+            "kept": [
+                {"backend": proof.backend, "revision": each.revision, "url": each.url}
+                for proof in proofs
+                for each in proof.kept
+            ],
         },
         tables=(_table(revisions, proofs),),
-        summary=_summary(checks),
+        summary=_summary(proofs),
     )
 
 
@@ -82,11 +117,14 @@ def _strict(finding: Finding) -> Finding:
 
 def _table(chosen: Sequence[Revision], proofs: Sequence[Proof]) -> Table:
     columns = [{check.revision: _cell(check) for check in proof.checks} for proof in proofs]
-    rows = tuple(
+    rows = [
         (each.id, each.message, *(cells.get(each.id, "") for cells in columns)) for each in chosen
-    )
+    ]
+    whole = [{check.name: _cell(check) for check in proof.whole} for proof in proofs]
+    for name in dict.fromkeys(name for cells in whole for name in cells):
+        rows.append(("", name, *(cells.get(name, "") for cells in whole)))
     names = (" ".join(filter(None, (proof.backend, proof.database))) for proof in proofs)
-    return Table(("revision", "message", *names), rows)
+    return Table(("revision", "message", *names), tuple(rows))
 
 
 def _cell(check: Check) -> str:
@@ -97,25 +135,49 @@ def _cell(check: Check) -> str:
     return _CELLS[check.outcome]
 
 
-def _summary(checks: Sequence[Check]) -> str:
+def _summary(proofs: Sequence[Proof]) -> str:
+    checks = [check for proof in proofs for check in proof.checks]
     proven = [check for check in checks if check.outcome is not Outcome.SKIPPED]
     unclean = sum(check.outcome is not Outcome.PASSED for check in proven)
     skipped = len(checks) - len(proven)
     if not proven:
         return "there are no revisions to prove"
-    summary = f"{unclean} of {len(proven)} not clean" if unclean else f"{len(proven)} clean"
-    return f"{summary}; {skipped} are in the baseline" if skipped else summary
+    facts = [f"{unclean} of {len(proven)} not clean" if unclean else f"{len(proven)} clean"]
+    if skipped:
+        facts.append(f"{skipped} are in the baseline")
+    whole = [check for proof in proofs for check in proof.whole]
+    failed = [check.name for check in whole if check.outcome is Outcome.FAILED]
+    return "; ".join(facts + [f"failed: {name}" for name in dict.fromkeys(failed)])
+
+
+def proof_options(function: F) -> F:
+    """Add what all have that prove revisions."""
+    for decorator in (
+        click.option(
+            "--strict", is_flag=True, help="Irreversible revisions and empty downgrades are errors."
+        ),
+        click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Backends at a time."),
+    ):
+        function = decorator(function)
+    return function
 
 
 @click.argument("range_", metavar="[RANGE]", required=False, type=options.REVISION)
 @options.since_option
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Backends at a time.")
+@proof_options
 @click.option(
-    "--strict", is_flag=True, help="Irreversible revisions and empty downgrades are errors."
+    "--fail-fast", is_flag=True, help="Stop, on each backend, after the first that is not clean."
+)
+@click.option(
+    "--keep", is_flag=True, help="Leave the scratch database of that one, and say where it is."
+)
+@click.option(
+    "--models/--no-models", default=True, help="Compare the models with what revisions make."
 )
 def roundtrip_command(project: Project, *, range_: str | None, **arguments: object) -> Report:
-    """Hand the options to `roundtrip`."""
-    return roundtrip(project, range_, **arguments)  # type: ignore[arg-type]
+    """Hand the options to `roundtrip`, and show how far it is."""
+    with bar("revisions") as progress:
+        return roundtrip(project, range_, progress=progress, **arguments)  # type: ignore[arg-type]
 
 
 COMMAND = options.command(

@@ -1,285 +1,194 @@
 """Does every revision go down as it went up? Each is taken up, down and up on a scratch database.
 
 The schema after the downgrade has to be the schema before the upgrade, the second upgrade has to
-give the schema of the first, and rows that were there before have to be there still. By induction
-the whole way down to base then leaves nothing behind.
-
-One run of env.py carries all revisions. Where one is not clean, the next needs a database that it
-has not touched: a new scratch database is quickly brought up to it, in a new process.
+give the schema of the first, and rows that were there before have to be there still. What only
+the history as a whole shows is found beside, see `whole_checks`.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from topchef_schema.model import (
-    OWN_TABLES,
-    Check,
-    Finding,
-    Outcome,
-    Revision,
-    Severity,
-    Snapshot,
-    diff,
-)
+from topchef_schema.model import Check, Finding, Revision
 from topchef_schema.project import Project
-from topchef_schema.stages import scratch
-from topchef_schema.stages.entry import Entry, Target
-from topchef_schema.stages.up_down_up import Ending, UpDownUp
+from topchef_schema.stages import scratch, whole_checks
+from topchef_schema.stages.one_by_one import Task, Wishes, work
+from topchef_schema.stages.progress import followed
 from topchef_schema.stages.worker import Workers
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from topchef_schema.bridge.session import Session
-    from topchef_schema.stages.scratch import Place
+    from topchef_schema.stages.progress import Progress
+    from topchef_schema.stages.scratch import Databases, Place
 
 log = logging.getLogger(__name__)
 
-CHECK_EVERY = 50
-"""Revisions after which a schema that is read bit by bit is held against the whole."""
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A scratch database that was left as *revision* left it; *url* has no secret in it."""
+
+    revision: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What was found on one backend; *version* is the server's own version string.
 
-    *database* is the one that was proven, of a project that has several.
+    *checks* are those of single revisions, *whole* those of the history as a whole. *database* is
+    the one that was proven, of a project that has several. *kept* says how to connect to the
+    scratch databases of a failure, where these were to be kept.
     """
 
     backend: str
     version: str
     checks: tuple[Check, ...]
     findings: tuple[Finding, ...]
+    whole: tuple[Check, ...] = ()
     database: str | None = None
+    kept: tuple[Kept, ...] = ()
 
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """Where a worker begins, and what it must leave out.
-
-    *position* counts revisions of the whole order that are brought up without proof. *rowless*
-    are revisions to prove on empty tables, each with the finding that says why, *broken* those
-    whose upgrade failed.
-    """
-
-    chosen: frozenset[str]
-    database: str | None
-    position: int = 0
-    rowless: Mapping[str, Finding] = field(default_factory=dict)
-    broken: frozenset[str] = frozenset()
-
-
-@dataclass
-class _Outcome:
-    """What a worker brings home; *task* is where to go on, None when all is done."""
-
-    checks: list[Check] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    task: _Task | None = None
-
-
-class _Restart(Exception):
-    """The scratch database is not what the next revision needs."""
-
-    def __init__(self, task: _Task) -> None:
-        super().__init__()
-        self.task = task
+    @property
+    def all_checks(self) -> tuple[Check, ...]:
+        """The checks as a report holds them: with the database in their names, if it has one."""
+        if self.database is None:
+            return self.checks + self.whole
+        return tuple(
+            replace(each, name=f"{self.database}: {each.name}") for each in self.checks + self.whole
+        )
 
 
 def prove(
-    project: Project, chosen: Sequence[Revision], on: Sequence[str], *, jobs: int
+    project: Project,
+    chosen: Sequence[Revision],
+    on: Sequence[str],
+    *,
+    jobs: int,
+    fail_fast: bool = False,
+    keep: bool = False,
+    models: bool | None = None,
+    progress: Progress | None = None,
 ) -> list[Proof]:
     """Prove *chosen* on each server of *on*, *jobs* at a time; order is that of *on*.
 
-    Of a project with several databases, each is proven.
+    Of a project with several databases, each is proven. With *fail_fast* no revision is proven
+    after the first on that server that is not clean; *keep* leaves the database of that one. The
+    models are held against the heads where these are chosen, or as *models* says.
     """
     # Read now: an unreadable revision is one failure, not one for each backend.
     project.revisions.all  # noqa: B018
     identities = frozenset(each.id for each in chosen)
-
     workers = Workers()
+    total = len(chosen) * len(on) * len(project.databases)
 
-    def one(word: str) -> list[Proof]:
+    def one(word: str, wishes: Wishes) -> list[Proof]:
         with scratch.place(word, workers=workers) as place:
-            return [_on(place, project, _Task(identities, name)) for name in project.databases]
+            tasks = (Task(identities, name, wishes) for name in project.databases)
+            return [_on(place, project, each, models=models) for each in tasks]
 
-    with ThreadPoolExecutor(max_workers=max(1, min(jobs, len(on)))) as pool:
+    with (
+        followed(progress, total) as done,
+        ThreadPoolExecutor(max_workers=max(1, min(jobs, len(on)))) as pool,
+    ):
+        wishes = Wishes(fail_fast, keep, done)
         try:
-            return [proof for proofs in pool.map(one, on) for proof in proofs]
+            return [
+                proof for proofs in pool.map(lambda word: one(word, wishes), on) for proof in proofs
+            ]
         except BaseException:
             # Only this thread hears of Ctrl-C; leaving would wait for the others to come to an end.
             workers.end()
             raise
 
 
-def _on(place: Place, project: Project, first: _Task) -> Proof:
+def _on(place: Place, project: Project, first: Task, *, models: bool | None) -> Proof:
     """Run workers on scratch databases until every revision has been reached."""
-    checks: list[Check] = []
-    findings: list[Finding] = []
-    task: _Task | None = first
-    with place.databases(project) as databases:
-        while task is not None:
-            outcome = place.run(_work, project, databases, task, place.backend.name)
-            checks += outcome.checks
-            findings += outcome.findings
-            task = outcome.task
-            if task is not None:
-                for each in databases.values():
-                    place.server.recreate(each)
+    everything = {each.id for each in project.revisions.all}
+    with ExitStack() as stack:
+        beside = None
+        whole = bool(everything) and first.chosen >= everything
+        if models is None:
+            models = first.chosen.issuperset(project.revisions.heads)
+        if whole or (everything and models):
+            beside = stack.enter_context(
+                whole_checks.beside(place, project, first.database, whole=whole, models=models)
+            )
+        single = _Single(place, project, stack)
+        single.prove(first)
+        findings = single.findings
+        if beside is not None:
+            beside.judge(findings, single.head)
+            findings += beside.findings
     name = first.database
     if name is not None:
-        checks = [replace(each, name=f"{name}: {each.name}") for each in checks]
-        findings = [replace(each, message=f"{name}: {each.message}") for each in findings]
-    version = place.server.version
-    return Proof(place.backend.name, version, tuple(checks), tuple(findings), name)
-
-
-def _work(project: Project, task: _Task, backend: str) -> _Outcome:
-    """Prove revisions from *task* on, in a worker, as far as this database carries."""
-    outcome = _Outcome()
-
-    def body(session: Session, target: Target) -> None:
-        _Prover(project, session, target, task, backend, outcome).run()
-
-    try:
-        Entry(project, isolate=True).run_at(task.database, body)
-    except _Restart as restart:
-        outcome.task = restart.task
-    return outcome
+        findings = [_of_database(each, name) for each in findings]
+    return Proof(
+        place.backend.name,
+        place.server.version,
+        tuple(single.checks),
+        tuple(findings),
+        whole=() if beside is None else tuple(beside.checks),
+        database=name,
+        kept=tuple(single.kept),
+    )
 
 
 @dataclass
-class _Prover:
-    """The proof of one revision after the other, within one run of env.py.
+class _Single:
+    """The revisions one by one, each worker on a database that the last one has not touched.
 
-    *rows* counts those of our making that are in the database.
+    *head* is the fingerprint of the schema at the last revision.
     """
 
+    place: Place
     project: Project
-    session: Session
-    target: Target
-    task: _Task
-    backend: str
-    outcome: _Outcome
-    rows: int = 0
-    look: Callable[[Connection], Snapshot] = field(init=False)
+    stack: ExitStack
+    checks: list[Check] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    head: str | None = None
 
-    def __post_init__(self) -> None:
-        self.look = self.target.backend.following({self.target.version_table, *OWN_TABLES})
+    def prove(self, first: Task) -> None:
+        """Run workers from *first* on, until there is nothing to go on with."""
+        task: Task | None = first
+        keep = first.wishes.keep
+        databases = self.stack.enter_context(self.place.databases(self.project))
+        while task is not None:
+            outcome = self.place.run(work, self.project, databases, task, self.place.backend.name)
+            self.checks += outcome.checks
+            self.findings += outcome.findings
+            self.head, task = outcome.head, outcome.task
+            if keep and outcome.unclean is not None:
+                keep = False
+                self._keep(databases, outcome.unclean)
+                if task is not None and self.kept:
+                    databases = self.stack.enter_context(self.place.databases(self.project))
+                    continue
+            if task is not None:
+                for each in databases.values():
+                    self.place.server.recreate(each)
 
-    def run(self) -> None:
-        """Bring the database to where the task begins, and prove what follows."""
-        order = self.project.revisions.all
-        last = max((at for at, each in enumerate(order) if each.id in self.task.chosen), default=-1)
-        order = order[: last + 1]
-        blocked = self._blocked(order)
-        # Those of which the baseline says that it holds them.
-        there = self.project.revisions.applied_at(self.session.heads())
-        self.session.settle()
-        for revision in order[: self.task.position]:
-            if revision.id not in blocked and revision.id not in there:
-                self._bring_up(revision)
-        for position, revision in enumerate(order[self.task.position :], self.task.position):
-            if revision.id in self.task.broken:
-                continue
-            if revision.id in there:
-                self._check(revision, Outcome.SKIPPED, 0.0, "the baseline holds it")
-                continue
-            if revision.id in blocked:
-                self._check(revision, Outcome.PENDING, 0.0, "it stands on one that fails")
-                continue
-            log.debug("%s %s/%s %s", self.backend, position + 1, len(order), revision.id)
-            self._one(revision, position)
-            if position % CHECK_EVERY == 0 or position == last:
-                self._check_look()
-
-    def _check_look(self) -> None:
-        """Hold what was read bit by bit against the whole: another answer is a fault of ours."""
-        connection = self.session.connection
-        left_out = {self.target.version_table, *OWN_TABLES}
-        whole = self.target.backend.snapshot(connection, left_out)
-        found = diff(whole, self.look(connection))
-        self.session.settle()
-        if found:
-            keys = ", ".join(each.key for each in found.changes)
-            raise AssertionError(f"the schema was not followed rightly: {keys}")
-
-    def _bring_up(self, revision: Revision) -> None:
-        """Take a revision that is behind us, on empty tables; it may have needed rows."""
-        proof = UpDownUp(self.session, self.target, self.backend, revision, self.look, fill=False)
-        if proof.only_up() is Ending.BROKEN:
-            self.outcome.findings += proof.findings
-            raise _Restart(replace(self.task, broken=self.task.broken | {revision.id}))
-
-    def _blocked(self, order: Sequence[Revision]) -> set[str]:
-        """Return the ids that cannot be reached, because they stand on a broken revision."""
-        blocked = set(self.task.broken)
-        for revision in order:
-            if blocked.intersection(self.project.revisions.parents(revision)):
-                blocked.add(revision.id)
-        return blocked
-
-    def _one(self, revision: Revision, position: int) -> None:
-        """Prove, or only take, a revision; raises `_Restart` where a new database is needed."""
-        started = time.perf_counter()
-        on_rows = self.task.rowless.get(revision.id)
-        proof = UpDownUp(
-            self.session,
-            self.target,
-            self.backend,
-            revision,
-            self.look,
-            fill=not on_rows,
-            seeded=self.rows,
-        )
-        wanted = revision.id in self.task.chosen
-        ending = proof.prove() if wanted else proof.only_up()
-        self.rows = proof.seeded
-        if ending is Ending.AGAIN_WITHOUT_ROWS:
-            assert proof.on_rows is not None
-            again = {**self.task.rowless, revision.id: proof.on_rows}
-            raise _Restart(replace(self.task, position=position, rowless=again))
-        findings = proof.findings
-        if wanted and on_rows and not _FAILS.intersection(each.rule for each in findings):
-            findings = [on_rows, *findings]
-        self.outcome.findings += findings
-        if wanted or findings:
-            failed = any(each.severity is Severity.ERROR for each in findings)
-            self._check(
+    def _keep(self, databases: Databases, revision: str) -> None:
+        name = self.place.backend.name
+        urls = self.place.keep(databases)
+        self.kept += [Kept(revision, url) for url in urls]
+        for url in urls:
+            log.info("kept as %s left it: %s", revision, url)
+        if not urls:
+            log.info(
+                "nothing is kept of %s: the throwaway %s server ends with this run. Name a server "
+                "in TOPCHEF_%s_SERVER",
                 revision,
-                Outcome.FAILED if failed else Outcome.PASSED,
-                time.perf_counter() - started,
-                ", ".join(dict.fromkeys(each.rule for each in findings)) or None,
+                self.place.backend.title,
+                name.upper(),
             )
-        if ending is Ending.BROKEN:
-            broken = self.task.broken | {revision.id}
-            raise _Restart(replace(self.task, position=position, broken=broken))
-        if ending is Ending.DIRTY:
-            raise _Restart(replace(self.task, position=position + 1))
-
-    def _check(
-        self, revision: Revision, outcome: Outcome, seconds: float, detail: str | None
-    ) -> None:
-        if revision.id not in self.task.chosen and outcome in _NOT_RUN:
-            return
-        self.outcome.checks.append(
-            Check(
-                name=revision.message or revision.id,
-                outcome=outcome,
-                backend=self.backend,
-                revision=revision.id,
-                seconds=seconds,
-                detail=detail,
-            )
-        )
 
 
-_FAILS = {"upgrade-fails", "downgrade-fails", "upgrade-not-repeatable"}
-
-_NOT_RUN = {Outcome.PENDING, Outcome.SKIPPED}
+def _of_database(finding: Finding, name: str) -> Finding:
+    check = None if finding.check is None else f"{name}: {finding.check}"
+    return replace(finding, message=f"{name}: {finding.message}", check=check)

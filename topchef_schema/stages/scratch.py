@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from topchef_schema import backends
+from topchef_schema.backends.base import safe_label
 from topchef_schema.errors import UnreachableError
 from topchef_schema.model import DatabaseUrl
 from topchef_schema.project import Project, parse_url
@@ -35,15 +36,29 @@ class Place:
     backend: Backend
     server: Server
     workers: Workers = field(default_factory=Workers)
+    kept: set[str] = field(default_factory=set)
 
     @contextmanager
     def database(self) -> Iterator[ScratchDatabase]:
-        """Make a scratch database, and drop it afterwards."""
+        """Make a scratch database, and drop it afterwards, unless it is to be kept."""
         database = self.server.create()
         try:
             yield database
         finally:
-            self.server.drop(database)
+            if database.name not in self.kept:
+                self.server.drop(database)
+
+    def keep(self, databases: Databases) -> list[str]:
+        """Keep *databases*; return how to connect to each, none where the server ends with us.
+
+        The secret is that of the user whom the server was named with: the one of the revisions
+        has a password that nobody knows.
+        """
+        kept = [each for each in databases.values() if self.server.keep(each)]
+        self.kept.update(each.name for each in kept)
+        if self.backend.made_by_connecting:
+            return [safe_label(each.url) for each in kept]
+        return [safe_label(self.server.url.set(database=each.name)) for each in kept]
 
     @contextmanager
     def databases(self, project: Project) -> Iterator[Databases]:

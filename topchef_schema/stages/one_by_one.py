@@ -1,0 +1,298 @@
+"""The proof of one revision after the other, in a worker, as far as a scratch database carries.
+
+One run of env.py carries all revisions. Where one is not clean, the next needs a database that it
+has not touched: a new scratch database is quickly brought up to it, in a new process.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from topchef_schema.model import (
+    OWN_TABLES,
+    Check,
+    Finding,
+    Outcome,
+    Revision,
+    Severity,
+    Snapshot,
+    diff,
+)
+from topchef_schema.project import Project
+from topchef_schema.stages.entry import Entry, Target
+from topchef_schema.stages.progress import did_one
+from topchef_schema.stages.up_down_up import Ending, UpDownUp
+from topchef_schema.stages.whole_way import fingerprint
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from topchef_schema.bridge.session import Session
+
+log = logging.getLogger(__name__)
+
+CHECK_EVERY = 50
+"""Revisions after which a schema that is read bit by bit is held against the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What else is wanted.
+
+    *fail_fast*: nothing is proven after the first revision that is not clean. *keep*: the scratch
+    database of that one. *done* is the file that counts revisions, see `progress`.
+    """
+
+    fail_fast: bool = False
+    keep: bool = False
+    done: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Where a worker begins, and what it must leave out.
+
+    *position* counts revisions of the whole order that are brought up without proof. *rowless*
+    are revisions to prove on empty tables, each with the finding that says why, *broken* those
+    whose upgrade failed. *remembering* are those whose upgrade failed with what a new process
+    knows of named types, each with that finding: they get what one run would remember.
+    """
+
+    chosen: frozenset[str]
+    database: str | None
+    wishes: Wishes = field(default_factory=Wishes)
+    position: int = 0
+    rowless: Mapping[str, Finding] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
+    remembering: Mapping[str, Finding] = field(default_factory=dict)
+
+
+@dataclass
+class Brought:
+    """What a worker brings home; *task* is where to go on, None when all is done.
+
+    *head* is the fingerprint of the schema at the last revision, None where it was not reached.
+    *unclean* is the revision that this database was left for.
+    """
+
+    checks: list[Check] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    task: Task | None = None
+    head: str | None = None
+    unclean: str | None = None
+
+
+class Restart(Exception):
+    """The scratch database is not what the next revision needs."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task = task
+
+
+def work(project: Project, task: Task, backend: str) -> Brought:
+    """Prove revisions from *task* on, in a worker, as far as this database carries."""
+    outcome = Brought()
+
+    def body(session: Session, target: Target) -> None:
+        Prover(project, session, target, task, backend, outcome).run()
+
+    try:
+        Entry(project, isolate=True).run_at(task.database, body)
+    except Restart as restart:
+        outcome.task = restart.task
+    return outcome
+
+
+@dataclass
+class Prover:
+    """The proof of one revision after the other, within one run of env.py.
+
+    *rows* counts those of our making that are in the database.
+    """
+
+    project: Project
+    session: Session
+    target: Target
+    task: Task
+    backend: str
+    outcome: Brought
+    rows: int = 0
+    look: Callable[[Connection], Snapshot] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.look = self.target.backend.following({self.target.version_table, *OWN_TABLES})
+
+    def run(self) -> None:
+        """Bring the database to where the task begins, and prove what follows."""
+        order = self.project.revisions.all
+        last = max((at for at, each in enumerate(order) if each.id in self.task.chosen), default=-1)
+        order = order[: last + 1]
+        blocked = self._blocked(order)
+        # Those of which the baseline says that it holds them.
+        there = self.project.revisions.applied_at(self.session.heads())
+        self.session.settle()
+        for revision in order[: self.task.position]:
+            self._bring_up(revision, blocked | there)
+        for position, revision in enumerate(order[self.task.position :], self.task.position):
+            if revision.id in self.task.broken:
+                continue
+            if revision.id in there:
+                self._check(revision, Outcome.SKIPPED, 0.0, "the baseline holds it")
+            elif revision.id in blocked:
+                self._check(revision, Outcome.PENDING, 0.0, "it stands on one that fails")
+            elif self._stopped:
+                self._check(revision, Outcome.PENDING, 0.0, "it comes after one that is not clean")
+            else:
+                log.debug("%s %s/%s %s", self.backend, position + 1, len(order), revision.id)
+                self._one_or_the_last(revision, position)
+        if not blocked:
+            self._look_at_the_head()
+
+    def _look_at_the_head(self) -> None:
+        if self._stopped:
+            return
+        self._check_look()
+        snapshot = self.look(self.session.connection)
+        self.session.settle()
+        self.outcome.head = fingerprint(snapshot)
+
+    def _check_look(self) -> None:
+        """Hold what was read bit by bit against the whole: another answer is a fault of ours."""
+        connection = self.session.connection
+        left_out = {self.target.version_table, *OWN_TABLES}
+        whole = self.target.backend.snapshot(connection, left_out)
+        found = diff(whole, self.look(connection))
+        self.session.settle()
+        if found:
+            keys = ", ".join(each.key for each in found.changes)
+            raise AssertionError(f"the schema was not followed rightly: {keys}")
+
+    def _one_or_the_last(self, revision: Revision, position: int) -> None:
+        """Do what `_one` does; where nothing more is to be proven no new database is needed."""
+        try:
+            self._one(revision, position)
+        except Restart:
+            if not self._stopped:
+                raise
+        else:
+            if position % CHECK_EVERY == 0:
+                self._check_look()
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether nothing more is to be proven here."""
+        return self.task.wishes.fail_fast and self.outcome.unclean is not None
+
+    def _bring_up(self, revision: Revision, left_out: Collection[str]) -> None:
+        """Take a revision that is behind us, on empty tables; it may have needed rows."""
+        if revision.id in left_out:
+            return
+        proof = UpDownUp(self.session, self.target, self.backend, revision, self.look, fill=False)
+        self.session.remembering = revision.id in self.task.remembering
+        if proof.only_up() is Ending.BROKEN:
+            self.outcome.findings += proof.findings
+            raise Restart(replace(self.task, broken=self.task.broken | {revision.id}))
+
+    def _blocked(self, order: Sequence[Revision]) -> set[str]:
+        """Return the ids that cannot be reached, because they stand on a broken revision."""
+        blocked = set(self.task.broken)
+        for revision in order:
+            if blocked.intersection(self.project.revisions.parents(revision)):
+                blocked.add(revision.id)
+        return blocked
+
+    def _one(self, revision: Revision, position: int) -> None:
+        """Prove, or only take, a revision; raises `Restart` where a new database is needed."""
+        started = time.perf_counter()
+        on_rows = self.task.rowless.get(revision.id)
+        proof = UpDownUp(
+            self.session,
+            self.target,
+            self.backend,
+            revision,
+            self.look,
+            fill=not on_rows,
+            seeded=self.rows,
+        )
+        alone = self.task.remembering.get(revision.id)
+        self.session.remembering = alone is not None
+        wanted = revision.id in self.task.chosen
+        ending = proof.prove() if wanted else proof.only_up()
+        self.rows = proof.seeded
+        if ending is Ending.AGAIN_WITHOUT_ROWS:
+            assert proof.on_rows is not None
+            again = {**self.task.rowless, revision.id: proof.on_rows}
+            raise Restart(replace(self.task, position=position, rowless=again))
+        findings = proof.findings
+        if ending is Ending.BROKEN:
+            self._once_more(revision, position, findings[-1])
+        elif alone is not None and wanted:
+            findings = [_stepwise_differs(alone), *findings]
+        if wanted and on_rows and not _FAILS.intersection(each.rule for each in findings):
+            findings = [on_rows, *findings]
+        self.outcome.findings += findings
+        if wanted or findings:
+            self._judge(revision, findings, time.perf_counter() - started)
+        self._leave(revision, position, ending)
+
+    def _judge(self, revision: Revision, findings: Sequence[Finding], seconds: float) -> None:
+        failed = any(each.severity is Severity.ERROR for each in findings)
+        if failed:
+            self.outcome.unclean = revision.id
+        outcome = Outcome.FAILED if failed else Outcome.PASSED
+        detail = ", ".join(dict.fromkeys(each.rule for each in findings)) or None
+        self._check(revision, outcome, seconds, detail)
+
+    def _leave(self, revision: Revision, position: int, ending: Ending) -> None:
+        """Raise `Restart` for a database that the next revision cannot have."""
+        if ending is Ending.BROKEN:
+            broken = self.task.broken | {revision.id}
+            raise Restart(replace(self.task, position=position, broken=broken))
+        if ending is Ending.DIRTY or (self.task.wishes.keep and self.outcome.unclean):
+            raise Restart(replace(self.task, position=position + 1))
+
+    def _once_more(self, revision: Revision, position: int, failed: Finding) -> None:
+        """Raise `Restart` for an upgrade that may go well with what one run remembers."""
+        remembering = self.task.remembering
+        if any(self.session.memory.values()) and revision.id not in remembering:
+            remembering = {**remembering, revision.id: failed}
+            rowless = {k: v for k, v in self.task.rowless.items() if k != revision.id}
+            task = replace(self.task, position=position, rowless=rowless)
+            raise Restart(replace(task, remembering=remembering))
+
+    def _check(
+        self, revision: Revision, outcome: Outcome, seconds: float, detail: str | None
+    ) -> None:
+        if revision.id not in self.task.chosen and outcome in _NOT_RUN:
+            return
+        did_one(self.task.wishes.done)
+        self.outcome.checks.append(
+            Check(
+                name=revision.message or revision.id,
+                outcome=outcome,
+                backend=self.backend,
+                revision=revision.id,
+                seconds=seconds,
+                detail=detail,
+            )
+        )
+
+
+def _stepwise_differs(alone: Finding) -> Finding:
+    return replace(
+        alone,
+        rule="stepwise-differs",
+        message="fails in a run of its own, and goes up where all revisions do in one run: "
+        + alone.message.removeprefix("the upgrade fails: "),
+        help="a type that an earlier revision made is made again: give it create_type=False",
+    )
+
+
+_FAILS = {"upgrade-fails", "downgrade-fails", "upgrade-not-repeatable"}
+
+_NOT_RUN = {Outcome.PENDING, Outcome.SKIPPED}
