@@ -99,4 +99,5 @@ def test_a_history_that_is_clean_gives_no_error(project: MakeProject, server: Se
     """Data migrations, widenings, columns that go, batches, new values of an enum, branches."""
     report = roundtrip(project("calm").load(), on=[text(server)])
     assert "\n".join(written(each) for each in report.findings if each.severity != "info") == ""
-    assert [str(check.outcome) for check in report.checks] == ["passed"] * 14
+    single = [str(check.outcome) for check in report.checks if check.revision]
+    assert single == ["passed"] * 14

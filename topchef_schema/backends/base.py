@@ -71,10 +71,7 @@ class Server(Protocol):
     a second time, as one that is named. For SQLite, which has no server, a database in memory."""
 
     def create(self) -> ScratchDatabase:
-        """Make an empty scratch database and return how to reach it.
-
-        Raises `UnreachableError` when the server does not let us.
-        """
+        """Make an empty scratch database; raises `UnreachableError` where the server refuses."""
 
     def recreate(self, database: ScratchDatabase) -> None:
         """Make *database* empty again, under its name, whoever is still connected."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from topchef_schema.backends.base import first_line
 from topchef_schema.model import (
     OWN_TABLES,
+    Change,
     Direction,
     Finding,
     Revision,
@@ -18,7 +19,7 @@ from topchef_schema.model import (
     Step,
     diff,
 )
-from topchef_schema.stages import rows
+from topchef_schema.stages import rows, undoing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -159,6 +160,8 @@ class UpDownUp:
         for change in diff(expected, found).causes:
             harmless = change.kind == "column-order"
             message, help_ = words(change.before, change.after)
+            if words is _undone:
+                help_ = self._code(change) or help_
             self._note(
                 rule,
                 Severity.INFO if harmless else Severity.ERROR,
@@ -171,6 +174,14 @@ class UpDownUp:
             )
             clean = clean and harmless
         return clean
+
+    def _code(self, change: Change) -> str | None:
+        """Return the help that is code to paste, where it can be known."""
+        schema = self.session.dialect.default_schema_name
+        # A database that is a file alters a table by making it anew.
+        rebuilds = self.target.backend.made_by_connecting
+        found = undoing.code(change, schema, rebuilds=rebuilds)
+        return None if found is None else f"add to downgrade(): {found}"
 
     def _compare_rows(self, filled: rows.Contents, known: rows.Contents) -> None:
         """Add a finding for each column whose values did not survive."""

@@ -1,0 +1,79 @@
+"""The code to paste makes the revision clean that it was said of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.whole_projects import MakeProject, revision, text
+from topchef_schema import roundtrip
+from topchef_schema.model import Change
+from topchef_schema.stages import undoing
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import Server
+
+BASE = revision(
+    "a1",
+    """\
+op.create_table("shops", sa.Column("id", sa.Integer, primary_key=True, autoincrement=False))
+op.create_table(
+    "items",
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.String(40)),
+    sa.Column("price", sa.Integer),
+    sa.Column("shop_id", sa.Integer),
+    sa.UniqueConstraint("price", "name", name="uq_items_price"),
+    sa.CheckConstraint("price >= 0", name="ck_items_price"),
+)
+op.create_index("ix_items_price", "items", ["price", "name"])""",
+    'op.drop_table("items")\nop.drop_table("shops")',
+)
+FORGETS = """\
+op.create_table("forgotten", sa.Column("id", sa.Integer, primary_key=True))
+op.create_table("gone", sa.Column("id", sa.Integer, primary_key=True))
+op.create_index("ix_items_name", "items", ["name"])
+op.drop_index("ix_items_price", "items")
+op.execute("CREATE VIEW numbers AS SELECT id FROM shops")
+op.add_column("items", sa.Column("kind", sa.String(8)))
+with op.batch_alter_table("items") as batch:
+    batch.create_foreign_key("fk_items_shop", "shops", ["shop_id"], ["id"])
+    batch.drop_constraint("uq_items_price", type_="unique")
+    batch.alter_column("name", type_=sa.String(60), existing_type=sa.String(40))"""
+ENUM = '\nsa.Enum("calm", "loud", name="mood").create(op.get_bind())'
+CHECK = '\nop.drop_constraint("ck_items_price", "items", type_="check")'
+GONE = 'op.drop_table("gone")'
+
+
+def test_pasted_code_makes_the_revision_clean(
+    project: MakeProject, server: Server, backend_name: str
+) -> None:
+    forgets = FORGETS + {"sqlite": "", "postgresql": ENUM + CHECK}.get(backend_name, CHECK)
+    versions = {"a.py": BASE, "b.py": revision("b2", forgets, GONE, down="a1")}
+    shop = project(versions=versions)
+    found = roundtrip(shop.load(), on=[text(server)]).findings
+    assert {each.rule for each in found} == {"downgrade-leaves-trace"}
+    assert len(found) >= 7
+    pasted = [str(each.help).removeprefix("add to downgrade(): ") for each in found]
+    assert all(each.startswith(("op.", "with op.", "sa.")) for each in pasted)
+    shop.write(
+        "alembic/versions/b.py", revision("b2", forgets, "\n".join([GONE, *pasted]), down="a1")
+    )
+    assert roundtrip(shop.load(), on=[text(server)]).findings == ()
+
+
+def test_what_cannot_be_known_is_not_said() -> None:
+    for change in (
+        Change("column t.c", "integer default 7", None),
+        Change("constraint t.primary key (id)", None, "primary key (id)"),
+        Change("index t.ix", "(lower(name))", None),
+        Change("table t", "table", None),
+        Change("trigger t.x", None, "after insert on t begin select 1; end"),
+    ):
+        assert undoing.code(change, None) is None
+
+
+def test_other_schemas_and_quoted_names() -> None:
+    change = Change('index other."My ""table"""."ix.1"', None, "(a)")
+    assert undoing.code(change, "public") == (
+        'op.drop_index("ix.1", "My \\"table\\"", schema="other")'
+    )

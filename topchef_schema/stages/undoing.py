@@ -1,0 +1,243 @@
+"""The line that a downgrade lacks, where two definitions of an object tell it: code to paste.
+
+In Alembic's own words where it has some, in a batch where not every database can do without, and
+in the words of the catalog where these are SQL. What cannot be known for certain is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from topchef_schema.model import Change
+
+_PART = re.compile(r'"(?:[^"]|"")*"|`(?:[^`]|``)*`|[^.]+')
+_COLUMNS = r'\((?P<columns>[\w"`, ]+)\)'
+_INDEX = re.compile(rf"(?P<unique>unique )?(?:key |index )?{_COLUMNS}", re.IGNORECASE)
+_UNIQUE = re.compile(rf"unique {_COLUMNS}", re.IGNORECASE)
+_CHECK = re.compile(r"check \((?P<text>.+)\)", re.IGNORECASE)
+_FOREIGN = re.compile(
+    rf'foreign key {_COLUMNS} references (?P<table>[\w."`]+) ?\((?P<there>[\w"`, ]+)\)',
+    re.IGNORECASE,
+)
+_LABELS = re.compile(r"'[^'\n]*'(, '[^'\n]*')*")
+_COLUMN = re.compile(
+    r"(?P<type>[a-z]+( varying)?( ?\(\d+\))?)( default null|(?P<not_null> not null)?)",
+    re.IGNORECASE,
+)
+_COLLATION = re.compile(r" collate \w+", re.IGNORECASE)
+
+_DROPPED = {
+    "aggregate",
+    "domain",
+    "extension",
+    "function",
+    "materialized-view",
+    "procedure",
+    "schema",
+    "sequence",
+    "view",
+}
+"""Kinds that ``DROP KIND name`` drops wherever they exist."""
+
+_KEYS = {"unique": "unique", "check": "check", "foreign": "foreignkey", "primary": "primary"}
+_TYPES = {
+    "bigint": "BigInteger",
+    "boolean": "Boolean",
+    "date": "Date",
+    "int": "Integer",
+    "integer": "Integer",
+    "smallint": "SmallInteger",
+    "text": "Text",
+    "varchar": "String",
+    "character varying": "String",
+}
+"""The words of catalogs for which SQLAlchemy's own are beyond doubt."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A part of a table, or a table alone, of a database that may make it anew to alter it."""
+
+    table: str
+    schema: str | None
+    name: str
+    rebuilds: bool
+
+    @property
+    def options(self) -> str:
+        return "" if self.schema is None else f", schema={_text(self.schema)}"
+
+    @property
+    def batch(self) -> str:
+        return f"with op.batch_alter_table({_text(self.table)}{self.options}) as batch: "
+
+    def call(self, function: str, *rest: str) -> str:
+        """Write a call of *function* on a constraint; several may follow each other on a line."""
+        names = [_text(self.name)] if self.rebuilds else [_text(self.name), _text(self.table)]
+        arguments = ", ".join([*names, *rest])
+        if self.rebuilds:
+            return f"{self.batch}batch.{function}({arguments})"
+        return f"op.{function}({arguments}{self.options})"
+
+
+def code(change: Change, usual_schema: str | None, *, rebuilds: bool = False) -> str | None:
+    """Return what undoes *change*, from before an upgrade to after its downgrade.
+
+    None where it cannot be told for certain. *usual_schema* is the one that no name needs;
+    *rebuilds* says of the database that it makes a table anew to alter it.
+    """
+    place = _place(change, usual_schema, rebuilds=rebuilds)
+    if change.before is None:
+        return _drop(change, place)
+    if change.kind == "column" and change.after is not None:
+        return _altered(change, place)
+    made = _make(change, change.before, place, usual_schema)
+    if change.after is None or made is None or change.kind == "enum" or place is None:
+        return made if change.after is None else None
+    dropped = _drop(Change(change.key, None, change.after), place)
+    return None if dropped is None else f"{dropped}; {made.removeprefix(place.batch)}"
+
+
+def _drop(change: Change, place: _Place | None) -> str | None:
+    kind = change.kind
+    if kind in _DROPPED:
+        word = kind.replace("-", " ").upper()
+        return f"op.execute({_text(f'DROP {word} {change.name}')})"
+    if place is None:
+        return None
+    table, name = _text(place.table), _text(place.name)
+    simple = {
+        "table": f"op.drop_table({table}{place.options})",
+        "enum": f"sa.Enum(name={table}{place.options}).drop(op.get_bind())",
+        "index": f"op.drop_index({name}, {table}{place.options})",
+        "column": f"op.drop_column({table}, {name}{place.options})",
+    }
+    word = _KEYS.get((change.after or "").split(" ")[0].lower(), "")
+    if kind == "constraint" and word and _is_named(place, word):
+        return place.call("drop_constraint", f'type_="{word}"')
+    return simple.get(kind)
+
+
+def _is_named(place: _Place, word: str) -> bool:
+    """Whether a constraint has a name; one of CHECK is not seen where tables are made anew."""
+    return bool(re.fullmatch(r"\w+", place.name)) and not (place.rebuilds and word == "check")
+
+
+def _make(
+    change: Change, definition: str, place: _Place | None, usual_schema: str | None
+) -> str | None:
+    if definition.startswith("CREATE ") and "\n" not in definition:
+        return f"op.execute({_text(definition)})"
+    if place is None:
+        return None
+    if change.kind == "constraint":
+        return _constraint(place, definition, usual_schema)
+    makers = {"enum": _enum, "index": _index, "column": _column}
+    maker = makers.get(change.kind)
+    return None if maker is None else maker(place, definition)
+
+
+def _enum(place: _Place, definition: str) -> str | None:
+    if not _LABELS.fullmatch(definition):
+        return None
+    labels = definition.replace('"', '\\"').replace("'", '"')
+    return f"sa.Enum({labels}, name={_text(place.table)}{place.options}).create(op.get_bind())"
+
+
+def _index(place: _Place, definition: str) -> str | None:
+    found = _INDEX.fullmatch(definition)
+    if found is None:
+        return None
+    unique = ", unique=True" if found["unique"] else ""
+    names = f"{_text(place.name)}, {_text(place.table)}, {_names(found['columns'])}"
+    return f"op.create_index({names}{unique}{place.options})"
+
+
+def _column(place: _Place, definition: str) -> str | None:
+    type_ = _type(definition)
+    if type_ is None:
+        return None
+    nullable = ", nullable=False" if type_[1] else ""
+    column = f"sa.Column({_text(place.name)}, {type_[0]}{nullable})"
+    return f"op.add_column({_text(place.table)}, {column}{place.options})"
+
+
+def _constraint(place: _Place, definition: str, usual_schema: str | None) -> str | None:
+    if not _is_named(place, definition.split(" ", maxsplit=1)[0].lower()):
+        return None
+    if found := _UNIQUE.fullmatch(definition):
+        return place.call("create_unique_constraint", _names(found["columns"]))
+    if found := _CHECK.fullmatch(definition):
+        return place.call("create_check_constraint", _text(found["text"]))
+    found = _FOREIGN.fullmatch(definition)
+    target = [] if found is None else _parts(found["table"])
+    if found is None or place.schema is not None or target[:-1] not in ([], [usual_schema]):
+        return None
+    columns, there = _names(found["columns"]), _names(found["there"])
+    return place.call("create_foreign_key", _text(target[-1]), columns, there)
+
+
+def _altered(change: Change, place: _Place | None) -> str | None:
+    """Return what brings a column back to its type and nullability."""
+    before, after = change.before or "", change.after or ""
+    if _collations(before) == _collations(after):
+        before, after = _COLLATION.sub("", before), _COLLATION.sub("", after)
+    old, new = _type(before), _type(after)
+    if old is None or new is None or place is None:
+        return None
+    facts = [_text(place.name)]
+    facts += [f"type_={old[0]}"] if old[0] != new[0] else []
+    facts += [f"nullable={not old[1]}"] if old[1] != new[1] else []
+    facts.append(f"existing_type={new[0]}")
+    facts += [f"existing_nullable={not new[1]}"] if old[1] == new[1] else []
+    if place.rebuilds:
+        return f"{place.batch}batch.alter_column({', '.join(facts)})"
+    return f"op.alter_column({', '.join([_text(place.table), *facts])}{place.options})"
+
+
+def _collations(definition: str) -> list[str]:
+    return [each.lower() for each in _COLLATION.findall(definition)]
+
+
+def _type(definition: str) -> tuple[str, bool] | None:
+    """Return a column's type in SQLAlchemy's words, and whether it is NOT NULL."""
+    found = _COLUMN.fullmatch(definition)
+    if found is None:
+        return None
+    word, _, length = found["type"].lower().partition("(")
+    name = _TYPES.get(word.strip())
+    if name is None or (length and name != "String"):
+        return None
+    return f"sa.{name}({length.rstrip(')')})", bool(found["not_null"])
+
+
+def _place(change: Change, usual_schema: str | None, *, rebuilds: bool) -> _Place | None:
+    """Return where the object is; None where its name has more, or fewer, parts than that."""
+    parts = _parts(change.name)
+    name = ""
+    if change.kind not in ("table", "enum"):
+        *parts, name = parts
+    if not 1 <= len(parts) <= 2:
+        return None
+    schema = parts[0] if len(parts) == 2 and parts[0] != usual_schema else None
+    return _Place(parts[-1], schema, name, rebuilds)
+
+
+def _parts(name: str) -> list[str]:
+    return [_bare(each) for each in _PART.findall(name)]
+
+
+def _bare(name: str) -> str:
+    quote = name[0]
+    return name[1:-1].replace(quote * 2, quote) if quote in '"`' else name
+
+
+def _names(columns: str) -> str:
+    return "[" + ", ".join(_text(_bare(each.strip())) for each in columns.split(",")) + "]"
+
+
+def _text(value: str) -> str:
+    """Write *value* as Python does with double quotes."""
+    return json.dumps(value, ensure_ascii=False)
