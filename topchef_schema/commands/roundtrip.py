@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -44,20 +45,25 @@ def roundtrip(
 
     *since* is a git commit: the revisions added since. One check for each revision and backend.
     Findings: ``upgrade-fails``, ``downgrade-fails``, ``downgrade-leaves-trace``,
-    ``upgrade-not-repeatable``, ``data-lost`` (errors), ``fails-on-rows`` (warning),
-    ``irreversible`` and ``empty-downgrade`` (info; errors with *strict*). ``data`` is
+    ``upgrade-not-repeatable``, ``data-lost`` (errors), ``fails-on-rows`` and ``stale-exemption``
+    (warnings), ``data-changed`` (info), ``irreversible`` and ``empty-downgrade`` (info; errors with
+    *strict*). What the project declares in ``[topchef.roundtrip] allow`` is info. ``data`` is
     ``{"backends": [{"backend", "version"}], "revisions": [ids]}``.
     """
+    from topchef_schema.stages.exemptions import declared, exempt
     from topchef_schema.stages.plan import chosen
     from topchef_schema.stages.prove import prove
 
     revisions = chosen(project, range_, since)
+    exemptions = declared(project)
     words = tuple(on) or project.backends
     proofs = prove(project, revisions, words, jobs=jobs or os.cpu_count() or 1)
     findings = tuple(
         _strict(each) if strict else each for proof in proofs for each in proof.findings
     )
     checks = tuple(check for proof in proofs for check in proof.checks)
+    known = {each.id for each in project.revisions.all}
+    checks, findings = exempt(checks, findings, exemptions, known)
     return Report(
         "roundtrip",
         checks=checks,
@@ -69,7 +75,7 @@ def roundtrip(
             ],
             "revisions": [each.id for each in revisions],
         },
-        tables=(_table(revisions, proofs),),
+        tables=(_table(revisions, proofs, checks),),
         summary=_summary(checks),
     )
 
@@ -80,8 +86,13 @@ def _strict(finding: Finding) -> Finding:
     return finding
 
 
-def _table(chosen: Sequence[Revision], proofs: Sequence[Proof]) -> Table:
-    columns = [{check.revision: _cell(check) for check in proof.checks} for proof in proofs]
+def _table(chosen: Sequence[Revision], proofs: Sequence[Proof], checks: Sequence[Check]) -> Table:
+    """Lay out *checks*, which are those of all *proofs* in their order."""
+    waiting = iter(checks)
+    columns = [
+        {check.revision: _cell(check) for check in islice(waiting, len(proof.checks))}
+        for proof in proofs
+    ]
     rows = tuple(
         (each.id, each.message, *(cells.get(each.id, "") for cells in columns)) for each in chosen
     )

@@ -30,6 +30,7 @@ from topchef_schema.model import (
 from topchef_schema.project import Project
 from topchef_schema.stages import scratch
 from topchef_schema.stages.entry import Entry, Target
+from topchef_schema.stages.rows import Seeds
 from topchef_schema.stages.up_down_up import Ending, UpDownUp
 from topchef_schema.stages.worker import Workers
 
@@ -158,7 +159,7 @@ def _work(project: Project, task: _Task, backend: str) -> _Outcome:
 class _Prover:
     """The proof of one revision after the other, within one run of env.py.
 
-    *rows* counts those of our making that are in the database.
+    *seeds* are the rows of our making that are in the database.
     """
 
     project: Project
@@ -167,7 +168,7 @@ class _Prover:
     task: _Task
     backend: str
     outcome: _Outcome
-    rows: int = 0
+    seeds: Seeds = field(default_factory=Seeds)
     look: Callable[[Connection], Snapshot] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -236,15 +237,15 @@ class _Prover:
             revision,
             self.look,
             fill=not on_rows,
-            seeded=self.rows,
+            seeds=self.seeds,
         )
         wanted = revision.id in self.task.chosen
         ending = proof.prove() if wanted else proof.only_up()
-        self.rows = proof.seeded
         if ending is Ending.AGAIN_WITHOUT_ROWS:
             assert proof.on_rows is not None
             again = {**self.task.rowless, revision.id: proof.on_rows}
             raise _Restart(replace(self.task, position=position, rowless=again))
+        on_rows = on_rows or proof.on_rows
         findings = proof.findings
         if wanted and on_rows and not _FAILS.intersection(each.rule for each in findings):
             findings = [on_rows, *findings]
