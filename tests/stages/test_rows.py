@@ -100,6 +100,8 @@ OF_PAIRS = sa.Table(
     "of_pairs",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("parent_id", sa.ForeignKey("parents.id"), nullable=False),
+    sa.Column("parent_name", sa.ForeignKey("parents.name"), nullable=False),
     sa.Column("pair_parent", sa.Integer, nullable=False),
     sa.Column("pair_place", sa.SmallInteger, nullable=False),
     sa.ForeignKeyConstraint(["pair_parent", "pair_place"], ["pairs.parent_id", "pairs.place"]),

@@ -58,17 +58,11 @@ def _kind(loss: Loss) -> str:
 
 def concerned(sql: str, message: str, contents: Contents) -> str | None:
     """Return the table with rows that *sql*, else the server's message, names first."""
-    words = {each.name for each in named_tables(sql)} if sql else set()
-    filled = [each for each, rows in contents.items() if rows.rows]
-    for table in filled:
-        if table.rpartition(".")[2] in words:
-            return table
-    places = {
-        table: found.start()
-        for table in filled
-        if (found := re.search(rf"\b{re.escape(table.rpartition('.')[2])}\b", f"{sql} {message}"))
-    }
-    return min(places, key=lambda table: places[table], default=None)
+    named = [each.name for each in named_tables(sql)] if sql else []
+    # In a sentence a table's name may be a mere word: what follows it tells.
+    named += re.findall(r"(\w+)[\"'`.]", message)
+    filled = {table.rpartition(".")[2]: table for table, rows in contents.items() if rows.rows}
+    return next((filled[each] for each in named if each in filled), None)
 
 
 def such_rows(rows: Rows) -> str:

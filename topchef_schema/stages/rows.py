@@ -130,7 +130,7 @@ class _Filler:
     names: Mapping[str, TableName]
     there: Mapping[str, Rows]
     _home: str | None = None
-    _parents: dict[tuple[str | None, str], list[Mapping[str, Any]]] = field(default_factory=dict)
+    _parents: dict[tuple[Any, ...], list[Mapping[str, Any]]] = field(default_factory=dict)
 
     def fill(self, *, plain: bool) -> Iterator[tuple[str, int]]:
         """Yield each table that got rows, and how many."""
@@ -174,7 +174,11 @@ class _Filler:
         old = len(self.there[name].rows)
         shape = Shape(table, _checks(self.schema, name), self._parents_of, old, plain=plain)
         made = self._insert_all(table, shape) or self._insert_each(table, shape)
-        self._parents.pop((table.schema, table.name), None)
+        self._parents = {
+            key: rows
+            for key, rows in self._parents.items()
+            if key[:2] != (table.schema, table.name)
+        }
         return made
 
     def _insert_all(self, table: Table, shape: Shape) -> int:
@@ -215,11 +219,12 @@ class _Filler:
         from sqlalchemy.exc import SQLAlchemyError
 
         schema, name = _target(key, self._home)
-        if (schema, name) not in self._parents:
-            columns: list[Any] = [
-                sa.column(each.target_fullname.rpartition(".")[2], each.parent.type)
-                for each in key.elements
-            ]
+        columns: list[Any] = [
+            sa.column(each.target_fullname.rpartition(".")[2], each.parent.type)
+            for each in key.elements
+        ]
+        known = schema, name, *(each.name for each in columns)
+        if known not in self._parents:
             source = sa.table(name, *columns, schema=schema)
             asked = sa.select(*source.c).order_by(*source.c).limit(_PARENTS)
             try:
@@ -227,8 +232,8 @@ class _Filler:
                     found: list[Any] = list(self.connection.execute(asked).mappings())
             except (SQLAlchemyError, ValueError):
                 return []
-            self._parents[schema, name] = [each for each in found if None not in each.values()]
-        return self._parents[schema, name]
+            self._parents[known] = [each for each in found if None not in each.values()]
+        return self._parents[known]
 
     def _close_circles(self, table: Table) -> None:
         """Let the rows lead somewhere whose foreign keys could not when they were made."""
