@@ -35,6 +35,9 @@ changed_files = refuse
 [topchef.roundtrip]
 strict = true
 on = sqlite, mariadb
+allow =
+    data-lost ae10 column items.price : kept elsewhere: at 9:00
+    downgrade-fails bb : known
 """
 
 TOML = """\
@@ -56,6 +59,10 @@ changed_files = "refuse"
 [tool.topchef.roundtrip]
 strict = true
 on = ["sqlite", "mariadb"]
+allow = [
+    "data-lost ae10 column items.price : kept elsewhere: at 9:00",
+    {rule = "downgrade-fails", revision = "bb", reason = "known"},
+]
 """
 
 
@@ -91,7 +98,12 @@ def test_the_same_from_everywhere(tmp_path: Path, way: str) -> None:
         "prepare": "shop:prepare",
         "baseline": "shop:baseline",
         "changed_files": "refuse",
+        "allow": found.allow,
     }
+    assert [(str(each), each.object, each.reason) for each in found.allow] == [
+        ("data-lost ae10 column items.price", "column items.price", "kept elsewhere: at 9:00"),
+        ("downgrade-fails bb", None, "known"),
+    ]
     default = Project.load(tmp_path / name, **options).environment.url
     assert default is not None
     assert default.text == f"sqlite:///{tmp_path}/shop.db"
@@ -108,6 +120,9 @@ def test_the_same_from_everywhere(tmp_path: Path, way: str) -> None:
         ({"drivers": "asyncpg"}, "asyncpg", "postgresql = asyncpg"),
         ({"metadata": 3}, "3", "quotes"),
         ({"backends": 3}, "3", "quotes"),
+        ({"roundtrip": {"allow": "data-lost ae10 table items"}}, "table items", ": reason"),
+        ({"roundtrip": {"allow": ["data-lost : why"]}}, "data-lost : why", ": reason"),
+        ({"roundtrip": {"allow": [{"rule": "data-lost", "why": "x"}]}}, "why", ": reason"),
     ],
 )
 def test_mistakes(raw: dict[str, object], message: str, hint: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from topchef_schema.errors import UsageError
+from topchef_schema.model import Exemption
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Settings:
     *backends* are the names for ``--on``. *url_env*, *url_x*, *url_option*, *drivers* and
     *prepare* say how env.py takes its URL, *databases* are the ini sections that hold the URLs of a
     project that migrates several in one run. *default_url* is used where nothing else names a
-    database. *commands* holds defaults of single commands, from ``[topchef.COMMAND]``.
+    database. *allow* are findings that are declared, from ``[topchef.roundtrip]``. *commands* holds
+    defaults of single commands, from ``[topchef.COMMAND]``.
     """
 
     metadata: str | None = None
@@ -34,10 +36,11 @@ class Settings:
     prepare: str | None = None
     baseline: str | None = None
     changed_files: str = "warn"
+    allow: tuple[Exemption, ...] = ()
     commands: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-_KEYS = {each.name for each in fields(Settings)} - {"commands"}
+_KEYS = {each.name for each in fields(Settings)} - {"commands", "allow"}
 
 
 def parse_settings(raw: Mapping[str, Any], *, where: str) -> Settings:
@@ -46,11 +49,14 @@ def parse_settings(raw: Mapping[str, Any], *, where: str) -> Settings:
     Raises `UsageError` for an unknown key, naming the nearest one, and for a wrong value.
     """
     values: dict[str, Any] = {}
-    commands: dict[str, Mapping[str, Any]] = {}
+    commands: dict[str, dict[str, Any]] = {}
     for key, value in raw.items():
         name = key.replace("-", "_")
         if isinstance(value, Mapping) and name != "drivers":
-            commands[key] = value
+            commands[key] = dict(value)
+            if key == "roundtrip" and "allow" in value:
+                allowed = commands[key].pop("allow")
+                values["allow"] = _exemptions(allowed, f"{where}, roundtrip, allow")
         elif name not in _KEYS:
             raise _unknown(key, where)
         else:
@@ -104,6 +110,37 @@ def _pairs(value: object, where: str) -> Mapping[str, str]:
                 )
             pairs[dialect.strip()] = driver.strip()
     return pairs
+
+
+def _exemptions(value: object, where: str) -> tuple[Exemption, ...]:
+    """Read ``RULE REVISION [OBJECT] : reason`` lines, or a list of these or of tables."""
+    found = []
+    for each in value if isinstance(value, list) else (_text(value, where) or "").splitlines():
+        exemption = None
+        if isinstance(each, Mapping):
+            parts = {str(key): str(item).strip() for key, item in each.items()}
+            if {"rule", "revision", "reason"} <= set(parts) <= {*_EXEMPTION} and all(
+                parts.values()
+            ):
+                exemption = Exemption(
+                    parts["rule"], parts["revision"], parts.get("object"), parts["reason"], where
+                )
+        elif str(each).strip():
+            exemption = Exemption.parse(str(each), where)
+        else:
+            continue
+        if exemption is None:
+            raise UsageError(
+                f'"{each}" declares nothing',
+                where=where,
+                hint="write RULE REVISION [OBJECT] : reason, for example "
+                "data-lost 3f5b column items.price : prices are kept elsewhere",
+            )
+        found.append(exemption)
+    return tuple(found)
+
+
+_EXEMPTION = ("rule", "revision", "object", "reason")
 
 
 def _changed_files(value: str, where: str) -> str:

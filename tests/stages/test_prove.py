@@ -29,7 +29,7 @@ LEAKS: list[tuple[str, str, str | None, tuple[bool, bool]]] = [
     ("08other", NOT_AGAIN, "column counted.run_1", (False, True)),
     ("09rows", "data-lost", "table items", (True, True)),
     ("10values", "data-lost", "column items.price", (True, True)),
-    ("11filled", "fails-on-rows", None, (False, False)),
+    ("11filled", "fails-on-rows", "table items", (False, False)),
     ("12down", "downgrade-fails", None, (False, False)),
 ]
 """Revision, rule, object, and whether it was there before, and after."""
@@ -280,3 +280,120 @@ def test_nothing_is_kept_of_a_throwaway_server(
         report = roundtrip(project("leaky").load(), ":02table", on=[backend_name], keep=True)
     assert report.data["kept"] == []
     assert "TOPCHEF_POSTGRESQL_SERVER" in caplog.text
+
+
+THINGS = revision(
+    "a1",
+    """\
+op.create_table(
+    "things",
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(20), nullable=False),
+    sa.Column("price", sa.Integer),
+    sa.Column("note", sa.String(9)),
+)""",
+    'op.drop_table("things")',
+)
+
+
+def told(report: Report) -> list[tuple[str, str, str]]:
+    return [
+        (each.rule, str(each.severity), str(each.object).replace("public.", ""))
+        for each in report.findings
+    ]
+
+
+@pytest.mark.backends("sqlite", "postgresql", "mariadb")
+def test_rows_that_change_places(project: MakeProject, server: Server) -> None:
+    """And what the upgrade itself does, and what it renames, is no loss."""
+    swaps = revision(
+        "b2",
+        """\
+op.execute("UPDATE things SET note = 'new'")
+op.execute("ALTER TABLE things RENAME COLUMN price TO cents")""",
+        """\
+op.execute("ALTER TABLE things RENAME COLUMN cents TO price")
+found = op.get_bind().execute(sa.text("SELECT id, name FROM things WHERE id < 3 ORDER BY id"))
+rows = found.all()
+for (id, _), (_, name) in zip(rows, rows[::-1]):
+    update = sa.text("UPDATE things SET name = :name WHERE id = :id")
+    op.execute(update.bindparams(name=name, id=id))""",
+        down="a1",
+    )
+    report = proven(project(versions={"a.py": THINGS, "b.py": swaps}), server)
+    assert told(report) == [
+        ("data-changed", "info", "column things.note"),
+        ("data-lost", "error", "column things.name"),
+    ]
+    lost = report.findings[1]
+    assert (lost.before, lost.after, lost.line) == ("2 values", "0 values", 15)
+    assert "for example 'é0'" in lost.message
+
+
+@pytest.mark.backends("sqlite")
+def test_declared_findings(project: MakeProject, server: Server) -> None:
+    loses = revision(
+        "b2b2",
+        "pass",
+        """op.execute("UPDATE things SET name = '', price = 0")""",
+        down="a1",
+    )
+    settings = """\
+[topchef.roundtrip]
+allow =
+    data-lost b2 column things.name : names are nothing
+    downgrade-fails a1 : was so once
+    downgrade-fails zz : no such revision
+    downgrade-fails c3 : not proven
+"""
+    refuses = revision("c3", "pass", "raise ValueError('no')", down="b2b2")
+    versions = {"a.py": THINGS, "b.py": loses, "c.py": refuses}
+    shop = project(versions=versions, settings=settings)
+    report = proven(shop, server, ":b2b2")
+    assert told(report) == [
+        ("data-lost", "info", "column things.name"),
+        ("data-lost", "error", "column things.price"),
+        ("stale-exemption", "warning", "None"),
+        ("stale-exemption", "warning", "None"),
+    ]
+    assert report.findings[0].message.endswith("(declared: names are nothing)")
+    assert outcomes(report)["b2b2"] == "failed"
+
+    allowed = 'topchef_allow = ["data-lost column things.price: it is in b2b2"]\n'
+    shop.write("alembic/versions/b.py", loses + allowed)
+    report = proven(shop, server, strict=True)
+    assert outcomes(report)["b2b2"] == "passed"
+    assert ("irreversible", "error", "None") in told(report)
+    assert report.exit_code() == 10
+
+    shop.write("alembic/versions/b.py", loses + 'topchef_allow = "data-lost"\n')
+    done = shop.call("roundtrip")
+    assert done.returncode == 2
+    assert "RULE: reason" in done.stderr
+
+
+@pytest.mark.backends("sqlite", "postgresql", "mariadb")
+def test_what_fails_on_some_rows_is_proven_on_others(project: MakeProject, server: Server) -> None:
+    """A new UNIQUE fails on duplicates; on rows without them its downgrade is seen to lose some."""
+    unique = revision(
+        "b2",
+        'op.create_index("uq", "things", ["name"], unique=True)',
+        """\
+op.drop_index("uq", "things")
+op.execute("UPDATE things SET price = 0")""",
+        down="a1",
+    )
+    after = revision("c3", "pass", """op.execute("UPDATE things SET note = 'x'")""", down="b2")
+    report = proven(project(versions={"a.py": THINGS, "b.py": unique, "c.py": after}), server)
+    assert told(report) == [
+        ("fails-on-rows", "warning", "table things"),
+        ("data-lost", "error", "column things.price"),
+        ("data-lost", "error", "column things.note"),
+    ]
+    warning, lost, later = report.findings
+    assert warning.message.endswith("(plainer ones go through)")
+    assert str(warning.help).count("name = 'é0'") == 2
+    assert lost.before == "3 values"
+    # The next revision has them all again.
+    assert later.before is not None
+    assert int(later.before.split()[0]) > 3

@@ -1,22 +1,29 @@
-"""Scratch tables are filled with rows that fit, and what is lost of them is counted once."""
+"""Scratch tables are filled with rows that fit, and what is lost of them is told once."""
 
 from __future__ import annotations
 
-from collections import Counter
+import json
+import uuid
+from ast import literal_eval
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
-from topchef_schema.stages import rows
+from topchef_schema.model import Snapshot
+from topchef_schema.stages.contents import Contents, Rows, lost
+from topchef_schema.stages.row_shape import LEAST
+from topchef_schema.stages.rows import Seeds
+from topchef_schema.stages.survival import Survival
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection
 
-    from topchef_schema.backends.base import ScratchDatabase
+    from topchef_schema.backends.base import Backend, ScratchDatabase
 
+CHOICES = [f"choice {number}" for number in range(9)]
 METADATA = sa.MetaData()
 PARENTS = sa.Table(
     "parents",
@@ -41,14 +48,63 @@ KINDS = sa.Table(
     sa.Column("document", sa.JSON, nullable=False),
     sa.Column("raw", sa.LargeBinary, nullable=False),
     sa.Column("identity", sa.Uuid, nullable=False),
-    sa.Column("choice", sa.Enum("a", "b", name="choices"), nullable=False),
+    sa.Column("choice", sa.Enum(*CHOICES, name="choices", create_constraint=True), nullable=False),
+    sa.Column("short_id", sa.CHAR(36), nullable=False),
     sa.Column("doubled", sa.Integer, sa.Computed("small * 2", persisted=True)),
 )
 CHECKED = sa.Table(
     "checked",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("odd", sa.Integer, sa.CheckConstraint("odd = 4711"), nullable=False),
+    sa.Column("word", sa.String(9), sa.CheckConstraint("word IN ('up', 'it''s')"), nullable=False),
+    sa.Column("age", sa.Integer, sa.CheckConstraint("age >= 18"), nullable=False),
+    sa.Column("low", sa.Integer, sa.CheckConstraint("low > 0"), nullable=False),
+    sa.Column("high", sa.Integer, nullable=False),
+    sa.CheckConstraint("low < high"),
+)
+GUESSED = sa.Table(
+    "guessed",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("odd", sa.Integer, sa.CheckConstraint("odd * odd - odd = 6"), nullable=False),
+)
+HIDDEN = sa.Table(
+    "hidden",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("odd", sa.Integer, sa.CheckConstraint("odd * odd = 1234321"), nullable=False),
+)
+NODES = sa.Table(
+    "nodes",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("above", sa.ForeignKey("nodes.id")),
+    sa.Column("leaf_id", sa.ForeignKey("leaves.id", name="fk_leaf", use_alter=True)),
+)
+LEAVES = sa.Table(
+    "leaves",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("node_id", sa.ForeignKey("nodes.id"), nullable=False, unique=True),
+)
+PAIRS = sa.Table(
+    "pairs",
+    METADATA,
+    sa.Column("parent_id", sa.ForeignKey("parents.id"), primary_key=True),
+    sa.Column("place", sa.SmallInteger, primary_key=True),
+    sa.Column("label", sa.String(10)),
+    sa.Column("lang", sa.String(2)),
+    sa.UniqueConstraint("label", "lang"),
+)
+OF_PAIRS = sa.Table(
+    "of_pairs",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("parent_id", sa.ForeignKey("parents.id"), nullable=False),
+    sa.Column("parent_name", sa.ForeignKey("parents.name"), nullable=False),
+    sa.Column("pair_parent", sa.Integer, nullable=False),
+    sa.Column("pair_place", sa.SmallInteger, nullable=False),
+    sa.ForeignKeyConstraint(["pair_parent", "pair_place"], ["pairs.parent_id", "pairs.place"]),
 )
 
 
@@ -62,26 +118,102 @@ def connection(scratch: ScratchDatabase) -> Iterator[Connection]:
     engine.dispose()
 
 
-def test_every_kind_of_column_is_filled(connection: Connection) -> None:
-    assert rows.seed(connection, {"nobody"}) == 2 * rows.ROWS
-    found = rows.contents(connection, {"checked"})
-    assert set(found) == {"parents", "kinds"}
-    assert all(values.total() == rows.ROWS for values in found["kinds"].values())
-    # NULL where it may be, and no two rows alike.
-    assert found["kinds"]["letter"]["None"] == 1
-    assert len(found["kinds"]["parent_id"]) == rows.ROWS
-    assert connection.execute(sa.select(sa.func.count()).select_from(CHECKED)).scalar_one() == 0
-    # What has rows is left alone.
-    assert rows.seed(connection, set()) == 0
+def filled(connection: Connection, backend: Backend, seeds: Seeds) -> dict[str, Rows]:
+    """Return what stands in the tables after they were filled, by their plain names."""
+    contents = seeds.fill(connection, backend.snapshot(connection, {"nobody"}))
+    connection.rollback()
+    return {name.rpartition(".")[2]: rows for name, rows in contents.items()}
 
 
-def test_left_out_tables_stay_empty(connection: Connection) -> None:
-    assert rows.seed(connection, {"kinds", "checked"}) == rows.ROWS
-    assert rows.contents(connection, {"parents", "checked"})["kinds"]["id"] == Counter()
+def column(rows: Rows, name: str) -> list[str]:
+    return [value for (value,) in rows.only([name])]
 
 
-def contents(**columns: list[object]) -> rows.Contents:
-    return {"t": {name: Counter(map(repr, values)) for name, values in columns.items()}}
+def test_rows_fit_their_tables(connection: Connection, backend: Backend) -> None:
+    seeds = Seeds()
+    found = filled(connection, backend, seeds)
+    kinds = found["kinds"]
+    # All values of an enum, NULL where it may be, the ends of what a number can count to, text
+    # that is empty and text that is as long as it can be, and the same twice.
+    assert set(column(kinds, "choice")) == {repr(each) for each in CHOICES}
+    assert column(kinds, "letter").count("None") == 1
+    assert {"-32768", "32767", "0"} <= set(column(kinds, "small"))
+    assert {"'1000-01-01'", "datetime.date(1000, 1, 1)"} & set(column(kinds, "day"))
+    assert {"''", "'ééééé'"} <= set(column(found["parents"], "name"))
+    everything = kinds.only([each for each in kinds.columns if each not in ("id", "parent_id")])
+    assert everything[0] == everything[-1]
+    texts = column(kinds, "long")
+    assert any("😀" in each for each in texts)
+    assert all(json.loads(literal_eval(each)) is not None for each in texts)
+    assert all(uuid.UUID(literal_eval(each)) for each in column(kinds, "short_id"))
+    assert seeds.made == {
+        name: len(rows.rows) for name, rows in contents_of(seeds).items() if rows.rows
+    }
+
+
+def contents_of(seeds: Seeds) -> Contents:
+    assert seeds.contents is not None
+    return seeds.contents
+
+
+def test_rows_keep_keys_and_checks(connection: Connection, backend: Backend) -> None:
+    found = filled(connection, backend, Seeds())
+    assert set(column(found["checked"], "word")) == {"'up'", '"it\'s"'}
+    assert {"18", "19"} <= set(column(found["checked"], "age"))
+    assert found["guessed"].rows
+    # What cannot be guessed stays empty, and keeps nothing else from being filled.
+    assert not found["hidden"].rows
+    assert len(found["of_pairs"].rows) >= LEAST
+    assert len(set(found["pairs"].only(["parent_id", "place"]))) >= LEAST
+    # A circle, and a table that leads to itself.
+    assert len(set(column(found["leaves"], "node_id"))) >= LEAST
+    for name in ("leaf_id", "above"):
+        assert {"None"} < set(column(found["nodes"], name)), name
+
+
+def test_rows_follow_the_columns(connection: Connection, backend: Backend) -> None:
+    seeds = Seeds()
+    before = filled(connection, backend, seeds)
+    assert filled(connection, backend, seeds) == before
+    connection.exec_driver_sql("ALTER TABLE parents ADD COLUMN added VARCHAR(7)")
+    connection.commit()
+    seeds.contents = None
+    after = filled(connection, backend, seeds)
+    assert set(column(after["parents"], "added")) >= {"None", "''", "'ééééééé'"}
+    assert set(before["parents"].only(["id", "name"])) < set(after["parents"].only(["id", "name"]))
+    assert {name: rows for name, rows in after.items() if name != "parents"} == {
+        name: rows for name, rows in before.items() if name != "parents"
+    }
+
+
+@pytest.mark.backends("postgresql")
+def test_all_schemas_are_filled(connection: Connection, backend: Backend) -> None:
+    for statement in (
+        "CREATE SCHEMA other",
+        "CREATE TYPE other.mood AS ENUM ('ok', 'sad')",
+        "CREATE DOMAIN other.short AS varchar(3) CHECK (VALUE <> '')",
+        "CREATE TABLE other.parents (id bigserial PRIMARY KEY, mood other.mood UNIQUE, "
+        "parent integer NOT NULL REFERENCES public.parents, short other.short NOT NULL, "
+        "address inet NOT NULL, numbers integer[] NOT NULL, span int4range NOT NULL, "
+        "lasts interval NOT NULL, document jsonb NOT NULL)",
+    ):
+        connection.exec_driver_sql(statement)
+    connection.commit()
+    seeds = Seeds()
+    filled(connection, backend, seeds)
+    found = contents_of(seeds)["other.parents"]
+    assert {"'ok'", "'sad'", "None"} == set(column(found, "mood"))
+    assert len(contents_of(seeds)["public.parents"].rows) > LEAST
+    # What the server counts goes on where our rows end.
+    connection.exec_driver_sql(
+        "INSERT INTO other.parents SELECT nextval('other.parents_id_seq'), NULL, parent, short, "
+        "address, numbers, span, lasts, document FROM other.parents LIMIT 1"
+    )
+
+
+def contents(**columns: list[object]) -> Contents:
+    rows = zip(*columns.values(), strict=True)
+    return {"t": Rows(tuple(columns), tuple(tuple(map(repr, row)) for row in rows))}
 
 
 @pytest.mark.parametrize(
@@ -91,16 +223,91 @@ def contents(**columns: list[object]) -> rows.Contents:
         (contents(a=[1, 2]), contents(a=[1, 2, 3]), []),
         (contents(a=[1, 2]), contents(a=[1, 9]), [("a", 1, 0, "2")]),
         (contents(a=[1, 1]), contents(a=[1, 9]), [("a", 1, 0, "1")]),
-        (contents(a=[1, 2], b=[3, 4]), contents(a=[1], b=[3]), [(None, 2, 1, "a = 2")]),
-        (contents(a=[1, 2], b=[3, 4]), {}, [(None, 2, 0, "a = 1")]),
+        (contents(a=[1, 2], b=[3, 4]), contents(a=[1], b=[3]), [(None, 2, 1, "(a = 2, b = 4)")]),
+        (contents(a=[1, 2], b=[3, 4]), {}, [(None, 2, 0, "(a = 1, b = 3)")]),
         # A column that the upgrade drops was never there after it.
         (contents(a=[1]), contents(a=[1], b=[2]), []),
         (contents(a=[1], b=[2]), contents(a=[1]), [("b", 1, 0, "2")]),
+        # Nothing but NULL is nothing.
+        (contents(a=[1], b=[None]), contents(a=[1]), []),
+        # The same values, in other rows: with what tells the rows apart, and without.
+        (contents(a=[1, 2], b=[3, 4]), contents(a=[1, 2], b=[4, 3]), [("b", 2, 0, "3")]),
+        (
+            contents(a=[1, 1, 2], b=[3, 3, 4]),
+            contents(a=[1, 1, 2], b=[3, 4, 3]),
+            [(None, 2, 0, "(a = 1, b = 3)")],
+        ),
     ],
 )
 def test_losses(
-    before: rows.Contents, after: rows.Contents, losses: list[tuple[str | None, int, int, str]]
+    before: Contents, after: Contents, losses: list[tuple[str | None, int, int, str]]
 ) -> None:
-    found = rows.lost(before, after, contents(a=[], b=[], c=[]))
+    found = lost(before, after, {"t": ["a", "b", "c"]})
     assert [(each.column, each.before, each.after, each.example) for each in found] == losses
-    assert rows.lost(before, after, {}) == []
+    assert lost(before, after, {}) == []
+
+
+NOTHING = Snapshot({}), Snapshot({})
+
+
+def test_what_is_renamed_is_not_lost() -> None:
+    old = {"t": contents(a=[1, 2], b=[3, 4])["t"]}
+    new = {"u": contents(a=[1, 2], c=[3, 4], d=[None, None])["t"]}
+    survival = Survival(old, new, NOTHING)
+    assert survival.changed_by_upgrade == []
+    assert list(survival.lost(old, new)) == []
+    # Under the names of before, whatever was renamed.
+    gone = {"u": contents(a=[1, 2], c=[3, 9], d=[None, None])["t"]}
+    (found,) = survival.lost(old, gone)
+    assert (found[0].table, found[0].column, found[0].example) == ("t", "b", "4")
+
+
+@pytest.mark.parametrize(
+    ("after", "down", "again", "changed", "losses"),
+    [
+        # Dropped, and brought back empty.
+        (contents(a=[1, 2]), contents(a=[1, 2], b=[None] * 2), contents(a=[1, 2]), ["b"], []),
+        # Deleted.
+        (contents(a=[1], b=[3]), contents(a=[1], b=[3]), contents(a=[1], b=[3]), [None], []),
+        # Rewritten, and again: the downgrade leaves it, brings it back, or destroys it.
+        (
+            contents(a=[1, 2], b=[4, 5]),
+            contents(a=[1, 2], b=[4, 5]),
+            contents(a=[1, 2], b=[5, 6]),
+            ["b"],
+            [],
+        ),
+        (
+            contents(a=[1, 2], b=[7, 8]),
+            contents(a=[1, 2], b=[3, 4]),
+            contents(a=[1, 2], b=[8, 9]),
+            ["b"],
+            [],
+        ),
+        (
+            contents(a=[1, 2], b=[4, 5]),
+            contents(a=[1, 2], b=[0, 0]),
+            contents(a=[1, 2], b=[1, 1]),
+            ["b"],
+            ["b"],
+        ),
+        # Lost on the way down, though the second upgrade makes it again.
+        (
+            contents(a=[1, 2], b=[3, 4]),
+            contents(a=[1, 2], b=[0, 0]),
+            contents(a=[1, 2], b=[3, 4]),
+            [],
+            ["b"],
+        ),
+    ],
+)
+def test_what_the_upgrade_does_is_told_apart(
+    after: Contents,
+    down: Contents,
+    again: Contents,
+    changed: list[str | None],
+    losses: list[str | None],
+) -> None:
+    survival = Survival(contents(a=[1, 2], b=[3, 4]), after, NOTHING)
+    assert [each.column for each in survival.changed_by_upgrade] == changed
+    assert [each.column for each, _ in survival.lost(down, again)] == losses

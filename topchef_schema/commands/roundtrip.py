@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -51,17 +52,17 @@ def roundtrip(
 
     With *fail_fast* those after the first on a backend that is not clean are not proven. With
     *keep* the scratch database of that one is left as it is. Without *models* these are not
-    compared. *progress* is called with what is
-    done and what there is to do.
+    compared. *progress* is called with what is done and what there is to do.
 
     *since* is a git commit: the revisions added since. One check for each revision and backend,
     and without a revision one for each of: all revisions in one run, the whole way down, both
     where *range_* is everything; and the models, where it has the heads.
     Findings: ``upgrade-fails``, ``downgrade-fails``, ``downgrade-leaves-trace``,
     ``upgrade-not-repeatable``, ``stepwise-differs``, ``data-lost``, ``models-differ`` (errors),
-    ``fails-on-rows`` (warning), ``irreversible`` and ``empty-downgrade`` (info; errors with
-    *strict*). ``data`` is ``{"backends": [{"backend", "version"}], "revisions": [ids], "kept":
-    [{"backend", "revision", "url"}]}``.
+    ``fails-on-rows`` and ``stale-exemption`` (warnings), ``data-changed`` (info), ``irreversible``
+    and ``empty-downgrade`` (info; errors with *strict*). What the project declares in
+    ``[topchef.roundtrip] allow`` is info. ``data`` is ``{"backends": [{"backend", "version"}],
+    "revisions": [ids], "kept": [{"backend", "revision", "url"}]}``.
     """
     from topchef_schema.stages.plan import chosen
 
@@ -80,14 +81,18 @@ def proven(
     **wishes: Any,
 ) -> Report:
     """Return the report of `roundtrip` on *revisions*; *wishes* are those of `prove.prove`."""
+    from topchef_schema.stages.exemptions import declared, exempt
     from topchef_schema.stages.prove import prove
 
+    exemptions = declared(project)
     words = tuple(on) or project.backends
     proofs = prove(project, revisions, words, jobs=jobs or os.cpu_count() or 1, **wishes)
     findings = tuple(
         _strict(each) if strict else each for proof in proofs for each in proof.findings
     )
     checks = tuple(check for proof in proofs for check in proof.all_checks)
+    known = {each.id for each in project.revisions.all}
+    checks, findings = exempt(checks, findings, exemptions, known)
     return Report(
         "roundtrip",
         checks=checks,
@@ -104,8 +109,8 @@ def proven(
                 for each in proof.kept
             ],
         },
-        tables=(_table(revisions, proofs),),
-        summary=_summary(proofs),
+        tables=(_table(revisions, proofs, checks),),
+        summary=_summary(checks),
     )
 
 
@@ -115,14 +120,18 @@ def _strict(finding: Finding) -> Finding:
     return finding
 
 
-def _table(chosen: Sequence[Revision], proofs: Sequence[Proof]) -> Table:
-    columns = [{check.revision: _cell(check) for check in proof.checks} for proof in proofs]
+def _table(chosen: Sequence[Revision], proofs: Sequence[Proof], checks: Sequence[Check]) -> Table:
+    """Lay out *checks*, which are those of all *proofs* in their order."""
+    waiting = iter(checks)
+    columns = [list(islice(waiting, len(proof.all_checks))) for proof in proofs]
+    cells = [{each.revision or each.name: _cell(each) for each in column} for column in columns]
     rows = [
-        (each.id, each.message, *(cells.get(each.id, "") for cells in columns)) for each in chosen
+        (each.id, each.message, *(column.get(each.id, "") for column in cells)) for each in chosen
     ]
-    whole = [{check.name: _cell(check) for check in proof.whole} for proof in proofs]
-    for name in dict.fromkeys(name for cells in whole for name in cells):
-        rows.append(("", name, *(cells.get(name, "") for cells in whole)))
+    whole = dict.fromkeys(
+        each.name for column in columns for each in column if each.revision is None
+    )
+    rows += [("", name, *(column.get(name, "") for column in cells)) for name in whole]
     names = (" ".join(filter(None, (proof.backend, proof.database))) for proof in proofs)
     return Table(("revision", "message", *names), tuple(rows))
 
@@ -135,17 +144,17 @@ def _cell(check: Check) -> str:
     return _CELLS[check.outcome]
 
 
-def _summary(proofs: Sequence[Proof]) -> str:
-    checks = [check for proof in proofs for check in proof.checks]
-    proven = [check for check in checks if check.outcome is not Outcome.SKIPPED]
+def _summary(checks: Sequence[Check]) -> str:
+    single = [check for check in checks if check.revision is not None]
+    proven = [check for check in single if check.outcome is not Outcome.SKIPPED]
     unclean = sum(check.outcome is not Outcome.PASSED for check in proven)
-    skipped = len(checks) - len(proven)
+    skipped = len(single) - len(proven)
     if not proven:
         return "there are no revisions to prove"
     facts = [f"{unclean} of {len(proven)} not clean" if unclean else f"{len(proven)} clean"]
     if skipped:
         facts.append(f"{skipped} are in the baseline")
-    whole = [check for proof in proofs for check in proof.whole]
+    whole = [check for check in checks if check.revision is None]
     failed = [check.name for check in whole if check.outcome is Outcome.FAILED]
     return "; ".join(facts + [f"failed: {name}" for name in dict.fromkeys(failed)])
 

@@ -38,11 +38,10 @@ def _finding(finding: Finding, fail_on: Severity) -> str:
     fails = finding.severity.rank >= fail_on.rank
     parts = [finding.message]
     if finding.object is not None:
-        parts += [
-            finding.object,
-            f"before: {finding.before or 'missing'}",
-            f"after: {finding.after or 'missing'}",
-        ]
+        parts.append(finding.object)
+        if finding.before is not None or finding.after is not None:
+            parts.append(f"before: {finding.before or 'missing'}")
+            parts.append(f"after: {finding.after or 'missing'}")
     if finding.sql is not None:
         parts.append(" ".join(finding.sql.split()))
     if finding.help is not None:

@@ -66,11 +66,12 @@ def _case(suite: ElementTree.Element, check: Check, findings: Iterable[Finding])
 def _failure(case: ElementTree.Element, finding: Finding) -> None:
     failure = ElementTree.SubElement(case, "failure", message=finding.message, type=finding.rule)
     place = finding.path and (f"{finding.path}:{finding.line}" if finding.line else finding.path)
+    differs = finding.object and (finding.before is not None or finding.after is not None)
     lines = [
         place,
         f"object: {finding.object}" if finding.object else None,
-        f"before: {finding.before or 'missing'}" if finding.object else None,
-        f"after: {finding.after or 'missing'}" if finding.object else None,
+        f"before: {finding.before or 'missing'}" if differs else None,
+        f"after: {finding.after or 'missing'}" if differs else None,
         f"help: {finding.help}" if finding.help else None,
     ]
     failure.text = "\n".join(line for line in lines if line)

@@ -68,8 +68,9 @@ def _finding(finding: Finding) -> list[str]:
     lines = [f"  {visible(finding.message)}"]
     if finding.object is not None:
         lines.append(f"  {visible(finding.object)}")
-        lines.append(f"    before: {visible(finding.before or 'missing')}")
-        lines.append(f"    after:  {visible(finding.after or 'missing')}")
+        if finding.before is not None or finding.after is not None:
+            lines.append(f"    before: {visible(finding.before or 'missing')}")
+            lines.append(f"    after:  {visible(finding.after or 'missing')}")
     where = place(finding)
     if where is not None:
         lines.append(f"  {visible(where)}")

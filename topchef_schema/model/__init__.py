@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from topchef_schema.model.effect import UNKNOWN, Doing, Effect, TableName
     from topchef_schema.model.environment import DatabaseUrl, Environment
+    from topchef_schema.model.exemption import Exemption
     from topchef_schema.model.history import (
         DOCUMENTS_TABLE,
         HISTORY_TABLE,
@@ -56,6 +57,7 @@ __all__ = [
     "Effect",
     "Environment",
     "ErrorInfo",
+    "Exemption",
     "Finding",
     "HistoryEntry",
     "HistoryStatus",
@@ -86,6 +88,7 @@ __all__ = [
 _HOMES = (
     "report",
     "environment",
+    "exemption",
     "revision",
     "recording",
     "history",

@@ -25,6 +25,7 @@ from topchef_schema.model import (
 from topchef_schema.project import Project
 from topchef_schema.stages.entry import Entry, Target
 from topchef_schema.stages.progress import did_one
+from topchef_schema.stages.rows import Seeds
 from topchef_schema.stages.up_down_up import Ending, UpDownUp
 from topchef_schema.stages.whole_way import fingerprint
 
@@ -112,7 +113,7 @@ def work(project: Project, task: Task, backend: str) -> Brought:
 class Prover:
     """The proof of one revision after the other, within one run of env.py.
 
-    *rows* counts those of our making that are in the database.
+    *seeds* are the rows of our making that are in the database.
     """
 
     project: Project
@@ -121,7 +122,7 @@ class Prover:
     task: Task
     backend: str
     outcome: Brought
-    rows: int = 0
+    seeds: Seeds = field(default_factory=Seeds)
     look: Callable[[Connection], Snapshot] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -217,17 +218,17 @@ class Prover:
             revision,
             self.look,
             fill=not on_rows,
-            seeded=self.rows,
+            seeds=self.seeds,
         )
         alone = self.task.remembering.get(revision.id)
         self.session.remembering = alone is not None
         wanted = revision.id in self.task.chosen
         ending = proof.prove() if wanted else proof.only_up()
-        self.rows = proof.seeded
         if ending is Ending.AGAIN_WITHOUT_ROWS:
             assert proof.on_rows is not None
             again = {**self.task.rowless, revision.id: proof.on_rows}
             raise Restart(replace(self.task, position=position, rowless=again))
+        on_rows = on_rows or proof.on_rows
         findings = proof.findings
         if ending is Ending.BROKEN:
             self._once_more(revision, position, findings[-1])

@@ -1,209 +1,314 @@
-"""Rows in scratch tables: made to fit whatever schema is there, and read back to be compared."""
+"""Fills the tables of a scratch database with rows that fit whatever schema is there.
+
+Tables are filled once, and get more rows when their columns change: so the rows of a revision hold
+what the schema below it can hold, and never what only a later one has room for.
+"""
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import uuid
 import warnings
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from topchef_schema.model import Snapshot, TableName, diff
+from topchef_schema.stages.contents import Contents, Rows, quoted, read, tables
+from topchef_schema.stages.row_shape import Shape
+
 if TYPE_CHECKING:
-    from sqlalchemy import Column, Connection, ForeignKeyConstraint, MetaData, Select, Table
+    from sqlalchemy import Connection, ForeignKeyConstraint, Table
 
-ROWS = 3
-"""Rows made for each empty table: filled, NULL where it may be, filled again."""
+MOST = 500
+"""No more rows of our making in one table, however often its columns change."""
 
-Contents = Mapping[str, Mapping[str, Counter[str]]]
-"""Table to column to how often each value (as text) stands in it."""
+_PARENTS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Rows of a table, or values of one *column*, that are not there any more.
+@dataclass
+class Seeds:
+    """The rows of our making in one scratch database, and what is known to stand there.
 
-    *before* and *after* count the rows, or those of the values that are missing; *example* is one
-    of the values.
+    *contents* is None where a step has been taken since they were read. False as long as there is
+    no row of our making.
     """
 
-    table: str
-    column: str | None
-    before: int
-    after: int
-    example: str
+    made: dict[str, int] = field(default_factory=dict)
+    contents: Contents | None = None
+    _schema: Snapshot = field(default_factory=lambda: Snapshot({}))
+    _plain: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.made)
+
+    def fill(self, connection: Connection, schema: Snapshot, *, plain: bool = False) -> Contents:
+        """Fill what is empty, or has got other columns; return what stands there now. Commits.
+
+        With *plain* rows nothing lies at the edges, is NULL or stands there twice. A table whose
+        rows the server refuses (a CHECK that cannot be guessed) stays empty.
+        """
+        names = tables(connection, schema)
+        there = read(connection, names) if self.contents is None else dict(self.contents)
+        wanted = {
+            name
+            for name in _changed(self._schema, schema) & names.keys()
+            if name in there and (not there[name].rows or 0 < self.made.get(name, 0) < MOST)
+        }
+        wanted |= {
+            name
+            for name in self.made
+            if name in there and (not there[name].rows or (self._plain and not plain))
+        }
+        self._schema, self._plain = schema, plain
+        if wanted:
+            filler = _Filler(connection, schema, {name: names[name] for name in wanted}, there)
+            for name, number in filler.fill(plain=plain):
+                self.made[name] = self.made.get(name, 0) + number
+            connection.commit()
+            there |= read(connection, {name: names[name] for name in wanted})
+        self.contents = there
+        return there
+
+    def clear(self, connection: Connection, schema: Snapshot) -> bool:
+        """Delete the rows of our making; return whether they are gone. Commits, or does nothing.
+
+        They stay where a revision has put its own rows beside them, or leads to them.
+        """
+        from sqlalchemy.exc import SQLAlchemyError
+
+        names = tables(connection, schema)
+        there = read(connection, names)
+        waiting = {name for name in self.made if name in there}
+        alone = all(len(there[name].rows) in (0, self.made[name]) for name in waiting)
+        while waiting and alone:
+            gone = set()
+            for name in waiting:
+                try:
+                    with connection.begin_nested():
+                        connection.exec_driver_sql(f"DELETE FROM {quoted(connection, names[name])}")
+                except SQLAlchemyError:
+                    continue  # another one leads to it
+                gone.add(name)
+            if not gone:
+                break
+            waiting -= gone
+        if waiting:
+            connection.rollback()
+            return False
+        connection.commit()
+        self.made, self.contents = {}, None
+        self._schema = Snapshot({})
+        return True
 
 
-def seed(connection: Connection, exclude: Collection[str]) -> int:
-    """Fill every empty table with rows; return how many were made. Commits.
-
-    A table whose rows the server refuses (a CHECK that cannot be guessed) stays empty.
-    """
-    from sqlalchemy.exc import SQLAlchemyError
-
-    empty = {name for name in _names(connection, exclude) if _is_empty(connection, name)}
-    made: dict[str, list[dict[str, Any]]] = {}
-    for table in _parents_first(_reflected(connection, empty)) if empty else ():
-        values = [_row(table, number, made) for number in range(ROWS)]
-        try:
-            with connection.begin_nested():
-                # One by one: psycopg complains aloud of rows that are refused in a batch.
-                for row in values:
-                    connection.execute(table.insert().inline(), row)
-        except (SQLAlchemyError, ValueError, TypeError):
+def _changed(old: Snapshot, new: Snapshot) -> set[str]:
+    """Return the tables that came, or whose columns have other definitions, or types of them."""
+    found = set()
+    for each in diff(old, new).changes:
+        if each.after is None:
             continue
-        made[table.name] = values
-    connection.commit()
-    return sum(len(each) for each in made.values())
-
-
-def contents(connection: Connection, exclude: Collection[str]) -> Contents:
-    """Return what stands in every table."""
-    found: dict[str, dict[str, Counter[str]]] = {}
-    for table in _names(connection, exclude):
-        rows = connection.exec_driver_sql(_select_all(connection, table)).mappings()
-        columns: dict[str, Counter[str]] = {name: Counter() for name in list(rows.keys())}
-        for row in rows:
-            for name, value in row.items():
-                columns[name][repr(value)] += 1
-        found[table] = columns
+        if each.kind == "table":
+            found.add(each.name)
+        elif each.kind == "column":
+            found |= {cause.partition(" ")[2] for cause in each.possible_causes}
+        elif each.kind in ("enum", "domain"):
+            word = each.name.rpartition(".")[2]
+            columns = (key for key, said in new.objects.items() if word in said)
+            found |= {
+                key.partition(" ")[2].rpartition(".")[0]
+                for key in columns
+                if key.startswith("column ")
+            }
     return found
 
 
-def lost(before: Contents, after: Contents, known: Contents) -> list[Loss]:
-    """Return what stands in *before* and not in *after*, in the tables and columns of *known*."""
-    losses = []
-    for table, columns in sorted(known.items()):
-        old, new = before.get(table, {}), after.get(table, {})
-        missing = {name: old[name] - new.get(name, Counter()) for name in columns if name in old}
-        missing = {name: values for name, values in missing.items() if values}
-        rows = _rows(old), _rows(new)
-        if missing and rows[0] > rows[1]:
-            name, values = next(iter(missing.items()))
-            losses.append(Loss(table, None, *rows, example=f"{name} = {next(iter(values))}"))
-            continue
-        for name, values in missing.items():
-            losses.append(Loss(table, name, values.total(), 0, example=next(iter(values))))
-    return losses
+@dataclass
+class _Filler:
+    """Fills the tables *names*, in an order in which their foreign keys can be kept."""
+
+    connection: Connection
+    schema: Snapshot
+    names: Mapping[str, TableName]
+    there: Mapping[str, Rows]
+    _home: str | None = None
+    _parents: dict[tuple[Any, ...], list[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def fill(self, *, plain: bool) -> Iterator[tuple[str, int]]:
+        """Yield each table that got rows, and how many."""
+        import sqlalchemy as sa
+
+        self._home = sa.inspect(self.connection).default_schema_name
+        reflected = self._reflected()
+        with warnings.catch_warnings():
+            # That a database has no type for exact numbers is none of our business here.
+            warnings.simplefilter("ignore")
+            for name in _parents_first(reflected, self._home):
+                made = self._fill(name, reflected[name], plain=plain)
+                if made:
+                    yield name, made
+            for table in reflected.values():
+                self._close_circles(table)
+
+    def _reflected(self) -> dict[str, Table]:
+        """Return the tables: reading one takes several queries on most databases."""
+        import sqlalchemy as sa
+
+        metadata = sa.MetaData()
+        by_schema: dict[str | None, set[str]] = {}
+        for each in self.names.values():
+            by_schema.setdefault(each.schema, set()).add(each.name)
+        with warnings.catch_warnings():
+            # Types and indexes that SQLAlchemy does not know are none of our business here.
+            warnings.simplefilter("ignore", sa.exc.SAWarning)
+            for schema, wanted in by_schema.items():
+                metadata.reflect(
+                    self.connection,
+                    schema=schema,
+                    only=lambda name, _, wanted=wanted: name in wanted,
+                    resolve_fks=False,
+                )
+        keys = {name: str(each) for name, each in self.names.items()}
+        return {name: metadata.tables[key] for name, key in keys.items() if key in metadata.tables}
+
+    def _fill(self, name: str, table: Table, *, plain: bool) -> int:
+        """Insert rows; return how many the server took."""
+        old = len(self.there[name].rows)
+        shape = Shape(table, _checks(self.schema, name), self._parents_of, old, plain=plain)
+        made = self._insert_all(table, shape) or self._insert_each(table, shape)
+        self._parents = {
+            key: rows
+            for key, rows in self._parents.items()
+            if key[:2] != (table.schema, table.name)
+        }
+        return made
+
+    def _insert_all(self, table: Table, shape: Shape) -> int:
+        """Insert what is to be tried first; return how many, none where one is refused."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            with self.connection.begin_nested():
+                # One by one: psycopg complains aloud of rows that are refused in a batch.
+                for number in range(shape.needed):
+                    row = next(iter(shape.attempts(number)))
+                    self.connection.execute(table.insert().inline(), row)
+        except (SQLAlchemyError, ValueError, TypeError, ArithmeticError):
+            return 0
+        return shape.needed
+
+    def _insert_each(self, table: Table, shape: Shape) -> int:
+        """Insert rows, each in a savepoint and as telling as the server takes it."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        made = 0
+        for number in range(shape.needed):
+            for row in shape.attempts(number):
+                try:
+                    with self.connection.begin_nested():
+                        self.connection.execute(table.insert().inline(), row)
+                except (SQLAlchemyError, ValueError, TypeError, ArithmeticError):
+                    continue
+                made += 1
+                break
+            if number == _HOPELESS and not made:
+                break
+        return made
+
+    def _parents_of(self, key: ForeignKeyConstraint) -> list[Mapping[str, Any]]:
+        """Return rows that *key* can lead to: the columns of it, by their names there."""
+        import sqlalchemy as sa
+        from sqlalchemy.exc import SQLAlchemyError
+
+        schema, name = _target(key, self._home)
+        columns: list[Any] = [
+            sa.column(each.target_fullname.rpartition(".")[2], each.parent.type)
+            for each in key.elements
+        ]
+        known = schema, name, *(each.name for each in columns)
+        if known not in self._parents:
+            source = sa.table(name, *columns, schema=schema)
+            asked = sa.select(*source.c).order_by(*source.c).limit(_PARENTS)
+            try:
+                with self.connection.begin_nested():
+                    found: list[Any] = list(self.connection.execute(asked).mappings())
+            except (SQLAlchemyError, ValueError):
+                return []
+            self._parents[known] = [each for each in found if None not in each.values()]
+        return self._parents[known]
+
+    def _close_circles(self, table: Table) -> None:
+        """Let the rows lead somewhere whose foreign keys could not when they were made."""
+        import sqlalchemy as sa
+        from sqlalchemy.exc import SQLAlchemyError
+
+        for key in table.foreign_key_constraints:
+            columns = [each.parent for each in key.elements]
+            if not all(each.nullable for each in columns):
+                continue
+            parents = self._parents_of(key)
+            keys = list(table.primary_key.columns)
+            if not parents or not keys:
+                continue
+            empty = sa.select(*keys).where(*(each.is_(None) for each in columns)).limit(3)
+            try:
+                with self.connection.begin_nested():
+                    rows = self.connection.execute(empty).all()
+                    for number, row in enumerate(rows[1:]):
+                        where = [each == value for each, value in zip(keys, row, strict=True)]
+                        led = _led(key, parents, number)
+                        self.connection.execute(table.update().where(*where).values(led))
+            except (SQLAlchemyError, ValueError, TypeError):
+                continue
 
 
-def _rows(columns: Mapping[str, Counter[str]]) -> int:
-    return max((values.total() for values in columns.values()), default=0)
+_HOPELESS = 8
+"""So many rows are tried in a table that takes none."""
 
 
-def _names(connection: Connection, exclude: Collection[str]) -> list[str]:
-    import sqlalchemy as sa
-
-    return [name for name in sa.inspect(connection).get_table_names() if name not in exclude]
-
-
-def _is_empty(connection: Connection, name: str) -> bool:
-    import sqlalchemy as sa
-
-    one: Select[Any] = sa.select(sa.literal_column("1")).select_from(sa.table(name)).limit(1)
-    return connection.execute(one).first() is None
+def _target(key: ForeignKeyConstraint, home: str | None) -> tuple[str | None, str]:
+    """Return schema and name of what *key* leads to; one in *home* may go without its schema."""
+    schema, _, name = key.elements[0].target_fullname.rpartition(".")[0].rpartition(".")
+    return schema or (home if key.parent.schema else None), name
 
 
-def _select_all(connection: Connection, name: str) -> str:
-    # As the driver gives it: a reflected type may read a value otherwise than it was written.
-    return f"SELECT * FROM {connection.dialect.identifier_preparer.quote(name)}"
-
-
-def _reflected(connection: Connection, names: Collection[str]) -> MetaData:
-    """Return the tables of these *names*: reading one takes several queries on most databases."""
-    import sqlalchemy as sa
-
-    metadata = sa.MetaData()
-    with warnings.catch_warnings():
-        # Types and indexes that SQLAlchemy does not know are none of our business here.
-        warnings.simplefilter("ignore", sa.exc.SAWarning)
-        metadata.reflect(connection, only=lambda name, _: name in names, resolve_fks=False)
-    return metadata
-
-
-def _parents_first(metadata: MetaData) -> list[Table]:
-    """Return the tables in the order of their foreign keys, as far as these lead to one of them.
-
-    Foreign keys in a circle have no order; their tables then stay empty.
-    """
-    import sqlalchemy as sa
-
-    def leads_elsewhere(key: ForeignKeyConstraint) -> bool | None:
-        target = key.elements[0].target_fullname.rpartition(".")[0]
-        return None if target in metadata.tables else True
-
-    tables = sorted(metadata.tables.values(), key=lambda table: table.key)
-    in_order = sa.schema.sort_tables_and_constraints(  # type: ignore[no-untyped-call]
-        tables, filter_fn=leads_elsewhere
-    )
-    return [table for table, _ in in_order if table is not None]
-
-
-def _row(table: Table, number: int, made: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for column in table.columns:
-        if column.computed is not None or column.identity is not None:
-            continue
-        if column.foreign_keys:
-            values[column.name] = _referenced(column, number, made)
-        elif number == 1 and column.nullable and not column.primary_key:
-            values[column.name] = None
-        else:
-            values[column.name] = _value(column, number)
-    return values
-
-
-def _referenced(column: Column[Any], number: int, made: Mapping[str, list[dict[str, Any]]]) -> Any:
-    target, _, name = next(iter(column.foreign_keys)).target_fullname.rpartition(".")
-    parents = made.get(target)
-    return parents[number % len(parents)].get(name) if parents else None
-
-
-def _value(column: Column[Any], number: int) -> Any:
-    import sqlalchemy as sa
-
-    type_ = column.type
-    if isinstance(type_, sa.Enum) and type_.enums:
-        return type_.enums[number % len(type_.enums)]
-    for kind, make in _makers().items():
-        if isinstance(type_, kind):
-            return make(type_, number)
-    return None
-
-
-def _text(type_: Any, number: int) -> str:
-    length = type_.length
-    if length is None or length > 255:
-        # Valid JSON too: a long text may have a CHECK that it is.
-        return f'{{"text": "caf\\u00e9 {number}"}}'
-    if length in (32, 36):
-        value = uuid.UUID(int=0x12345678123442348234567812345678 + number)
-        return value.hex if length == 32 else str(value)
-    return f"é{number}"[:length] if length > 1 else str(number)
-
-
-def _makers() -> Mapping[type[Any], Callable[[Any, int], Any]]:
-    import sqlalchemy as sa
-
-    start = datetime.datetime(2024, 2, 29, 12, 30, 45)
-    day = datetime.timedelta(days=1)
+def _led(
+    key: ForeignKeyConstraint, parents: Sequence[Mapping[str, Any]], number: int
+) -> dict[str, Any]:
+    parent = parents[number % len(parents)]
     return {
-        sa.Boolean: lambda _, number: number % 2 == 0,
-        sa.Integer: lambda _, number: number + 1,
-        sa.Float: lambda _, number: number + 0.5,
-        sa.Numeric: lambda _, number: decimal.Decimal(number),
-        sa.JSON: lambda _, number: {"text": f"café {number}", "list": [number, None]},
-        sa.Uuid: lambda type_, number: (
-            uuid.UUID(int=0x12345678123442348234567812345678 + number)
-            if type_.as_uuid
-            else uuid.UUID(int=0x12345678123442348234567812345678 + number).hex
-        ),
-        sa.String: _text,
-        sa.DateTime: lambda _, number: start + number * day,
-        sa.Date: lambda _, number: (start + number * day).date(),
-        sa.Time: lambda _, number: datetime.time(number, 30),
-        sa.Interval: lambda _, number: datetime.timedelta(hours=number),
-        sa.LargeBinary: lambda _, number: bytes([0, 255, number]),
+        each.parent.name: parent[each.target_fullname.rpartition(".")[2]] for each in key.elements
     }
+
+
+def _parents_first(reflected: Mapping[str, Table], home: str | None) -> Iterator[str]:
+    """Yield the tables in the order of their foreign keys.
+
+    In a circle those come first that can be NULL where their parents are not there yet.
+    """
+    waiting = dict(sorted(reflected.items()))
+    while waiting:
+        unmade = {(table.schema, table.name) for table in waiting.values()}
+
+        def needs(table: Table, *, strict: bool, unmade: Collection[Any] = unmade) -> bool:
+            return any(
+                _target(key, home) in unmade
+                and _target(key, home) != (table.schema, table.name)
+                and (strict or not all(each.parent.nullable for each in key.elements))
+                for key in table.foreign_key_constraints
+            )
+
+        ready = [name for name, each in waiting.items() if not needs(each, strict=True)]
+        if not ready:
+            lax = (name for name, each in waiting.items() if not needs(each, strict=False))
+            ready = [next(lax, next(iter(waiting)))]
+        for name in ready:
+            del waiting[name]
+            yield name
+
+
+def _checks(schema: Snapshot, table: str) -> list[str]:
+    """Return what the schema says of *table* that speaks of a CHECK."""
+    return [
+        said
+        for key, said in schema.objects.items()
+        if "check" in said.lower() and key.partition(" ")[2].startswith(f"{table}.")
+    ]

@@ -217,6 +217,8 @@ def _place(change: Change, usual_schema: str | None, *, rebuilds: bool) -> _Plac
     """Return where the object is; None where its name has more, or fewer, parts than that."""
     parts = _parts(change.name)
     name = ""
+    if not parts:
+        return None  # the database itself
     if change.kind not in ("table", "enum"):
         *parts, name = parts
     if not 1 <= len(parts) <= 2:
