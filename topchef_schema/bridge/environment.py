@@ -24,6 +24,7 @@ from topchef_schema.bridge.configuration import (
     url_in_environment,
 )
 from topchef_schema.bridge.listening import Listener, current_line, local_settings
+from topchef_schema.bridge.loggers import revive_our_loggers
 from topchef_schema.bridge.session import Session
 from topchef_schema.errors import TopchefError, UsageError
 from topchef_schema.model import Environment
@@ -178,7 +179,7 @@ class _Run:
         configure, run_migrations = context.configure, context.run_migrations
 
         def our_configure(connection: Connection | None = None, **options: Any) -> None:
-            _revive_our_loggers()
+            revive_our_loggers()
             with self.noted():
                 configured(connection, options)
 
@@ -208,7 +209,7 @@ class _Run:
         vars(context).update(configure=our_configure, run_migrations=our_run_migrations)
 
     def _before_migrations(self, context: MigrationContext, keywords: dict[str, Any]) -> None:
-        _revive_our_loggers()
+        revive_our_loggers()
         self.keywords = keywords
         self._begun_since(context)
 
@@ -387,10 +388,3 @@ def _end_transaction(connection: Connection) -> None:
     connection.commit()
     # SQLAlchemy lets nothing follow a commit inside ``with engine.begin()``.
     connection._trans_context_manager = None
-
-
-def _revive_our_loggers() -> None:
-    """``fileConfig`` in env.py disables every logger that existed before it."""
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.startswith("topchef_schema") and isinstance(logger, logging.Logger):
-            logger.disabled = False

@@ -164,7 +164,9 @@ def _finding(finding: Finding) -> Iterator[str]:
     facts = []
     if finding.object is not None:
         before, after = _compared(finding.before, finding.after)
-        facts += [("object", _code(finding.object)), ("before", before), ("after", after)]
+        facts.append(("object", _code(finding.object)))
+        if finding.before is not None or finding.after is not None:
+            facts += [("before", before), ("after", after)]
     where = place(finding)
     if where is not None:
         facts.append(("where", _code(where)))

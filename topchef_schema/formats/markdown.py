@@ -101,7 +101,9 @@ def _finding(finding: Finding) -> list[str]:
         before, after = (
             "missing" if each is None else _code(each) for each in (finding.before, finding.after)
         )
-        lines += [f"  - {_code(finding.object)}", f"  - before: {before}", f"  - after: {after}"]
+        lines.append(f"  - {_code(finding.object)}")
+        if finding.before is not None or finding.after is not None:
+            lines += [f"  - before: {before}", f"  - after: {after}"]
     where = place(finding)
     if where is not None:
         lines.append(f"  - {_code(where)}")

@@ -55,6 +55,11 @@ class Survival:
             if not {(each.table, each.column), (each.table, None)} & told:
                 yield self._names.back(each), "the downgrade"
 
+    def lost_by_downgrade(self, down: Contents) -> Iterator[Loss]:
+        """Yield what the upgrade has left as it was, and the downgrade has not: see `lost`."""
+        for each in lost(self._kept, self._names.forth(down), self._compared):
+            yield self._names.back(each)
+
     @cached_property
     def _before(self) -> Contents:
         return self._names.forth(self.before)

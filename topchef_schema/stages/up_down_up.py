@@ -136,6 +136,13 @@ class UpDownUp:
             self.session.mark(Step(self.revision, Direction.UP))
             return Ending.SETTLED
         if not self._same(before, down, "downgrade-leaves-trace", _undone):
+            for loss in survival.lost_by_downgrade(self._contents(down)):
+                part = f"table {loss.table}"
+                if loss.column is not None:
+                    part = f"column {loss.table}.{loss.column}"
+                # One fault is not to hide another, and not to be told twice.
+                if before.objects.get(part) == down.objects.get(part):
+                    self._lost(loss, "the downgrade")
             return Ending.DIRTY
         return self._up_again(survival, self._contents(down))
 

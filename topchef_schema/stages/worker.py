@@ -93,8 +93,12 @@ class Workers:
 
 def serve() -> int:
     """Answer the request on stdin into the file named by the first argument; return the code."""
+    from topchef_schema.bridge.loggers import keep_alembic_quiet
+
     try:
         level, format_, *request = pickle.loads(sys.stdin.buffer.read())
+        if level > logging.DEBUG:
+            keep_alembic_quiet()
         with log_to_stderr(level, format_):
             content = _answered(*request)
     except KeyboardInterrupt:
