@@ -97,7 +97,7 @@ def pytest_report_header(config: pytest.Config) -> str:
     )
 
 
-SHARES = {"sampled": 6, "bridge": 4, "shortcut": 4, "stages": 4}
+SHARES = {"sampled": 8, "bridge": 5, "shortcut": 5, "stages": 5}
 """Of what is marked so, or lies in that folder, one in so many cases of a test is run.
 
 One of them at least; all with ``--exhaustive``. The gate has 20 minutes.

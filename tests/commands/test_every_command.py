@@ -19,6 +19,7 @@ COMMANDS: dict[str, click.Command] = discover("topchef_schema.commands", "COMMAN
 CALLS: dict[str, tuple[str, ...]] = {
     "baseline": ("--on", "sqlite"),
     "branches": (),
+    "check": ("--on", "sqlite"),
     "current": (),
     "documents": ("--store", "sqlite:///app.db", "--settings", str(undocumented.SETTINGS)),
     "downgrade": ("aa10",),

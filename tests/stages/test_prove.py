@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import make_url
 
+from tests.servers import variable
 from tests.whole_projects import MakeProject, Whole, query, revision, tables, text
 from topchef_schema import roundtrip, upgrade
 
@@ -274,8 +275,12 @@ def test_kept_database_is_as_the_first_unclean_revision_left_it(
 
 @pytest.mark.backends("postgresql")
 def test_nothing_is_kept_of_a_throwaway_server(
-    project: MakeProject, backend_name: str, caplog: pytest.LogCaptureFixture
+    project: MakeProject,
+    backend_name: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv(variable(backend_name), raising=False)
     with caplog.at_level("INFO", "topchef_schema"):
         report = roundtrip(project("leaky").load(), ":02table", on=[backend_name], keep=True)
     assert report.data["kept"] == []
