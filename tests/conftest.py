@@ -97,7 +97,16 @@ def pytest_report_header(config: pytest.Config) -> str:
     )
 
 
-SHARES = {"sampled": 8, "bridge": 5, "shortcut": 5, "stages": 5}
+SHARES = {
+    "sampled": 10,
+    "stages": 6,
+    "bridge": 5,
+    "shortcut": 5,
+    "commands": 3,
+    "database": 3,
+    "backends": 2,
+    "revisions": 2,
+}
 """Of what is marked so, or lies in that folder, one in so many cases of a test is run.
 
 One of them at least; all with ``--exhaustive``. The gate has 20 minutes.
