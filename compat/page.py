@@ -105,7 +105,8 @@ def _cell(command: str, ended: Ended | None) -> str:
 
 
 def _proven(ended: Ended) -> str:
-    outcomes = [each["outcome"] for each in ended.report["checks"]]
+    # Those without a revision are of the history as a whole.
+    outcomes = [each["outcome"] for each in ended.report["checks"] if each["revision"]]
     proven = [each for each in outcomes if each != "skipped"]
     return f"{proven.count('passed')} of {len(proven)} clean"
 
