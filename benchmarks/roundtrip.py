@@ -12,7 +12,6 @@ default 80 and 500) and ``--rounds N``.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import time
@@ -122,16 +121,7 @@ def once(whole: Whole, name: str, opened: Server, words: list[str]) -> float:
         if given is not None and name != "sqlite":
             environment[variable(name)] = given.render_as_string(hide_password=False)
         started = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, *words],
-            check=False,
-            capture_output=True,
-            cwd=whole.root,
-            env=environment,
-            text=True,
-        )
-        if done.returncode:
-            raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
+        upgrade.call(whole, (), *words, environment=environment)
         return time.perf_counter() - started
     finally:
         opened.drop(database)

@@ -198,7 +198,7 @@ def call(
         text=True,
     )
     if done.returncode:
-        raise RuntimeError(done.stderr)
+        raise RuntimeError(done.stdout + done.stderr)
     return done
 
 

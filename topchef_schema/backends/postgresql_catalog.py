@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from topchef_schema.backends import postgresql_queries as queries
 from topchef_schema.backends.postgresql_connection import passing_transaction
+from topchef_schema.backends.postgresql_rare import RARE
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from topchef_schema.model import Snapshot
+
+Address = tuple[str, int, int]
+"""Catalog, oid and sub-number of an object, in PostgreSQL's own terms."""
 
 
 def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
@@ -20,40 +26,74 @@ def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
     OWNER. So equal schemas of two owners are equal. Grants and settings of roles and of the
     database itself belong to the server, not to the schema.
     """
+    with passing_transaction(connection):
+        owner = prepared(connection)
+        spelling = words(connection, owner or 0)
+        return put_together(connection, spelling, read(connection, spelling), exclude)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An object as the queries give it; *table* is what it hangs on."""
+
+    address: Address
+    key: str
+    table: str | None
+    stranger: str | None
+    definition: str | None
+
+
+def prepared(connection: Connection) -> int | None:
+    """Set what texts depend on, until the end of the transaction; return the usual owner."""
     from sqlalchemy import text
 
-    from topchef_schema.backends import postgresql_queries as queries
-    from topchef_schema.backends.postgresql_rare import RARE
+    owner: int | None = connection.execute(text(queries.PREPARE)).scalar()
+    return owner
+
+
+def read(
+    connection: Connection,
+    spelling: Mapping[str, object],
+    which: Sequence[str] = (*queries.OF_RELATIONS, queries.TYPES, queries.FUNCTIONS, RARE),
+    where: str = "",
+) -> Iterator[Row]:
+    """Yield the rows of the queries *which*, or those of them that a condition holds for."""
+    from sqlalchemy import text
+
+    names = "catalog, oid, sub, kind, name, hangs_on, stranger, definition"
+    for query in which:
+        sql = query.format_map(spelling)
+        if where:
+            sql = f"SELECT * FROM ({sql}) q ({names}) {where}"
+        for catalog, oid, sub, kind, name, table, stranger, said in connection.execute(text(sql)):
+            yield Row((catalog, oid, sub), f"{kind} {name}", table, stranger, said)
+
+
+def put_together(
+    connection: Connection,
+    spelling: Mapping[str, object],
+    rows: Iterable[Row],
+    exclude: Collection[str],
+) -> Snapshot:
+    """Return the snapshot of *rows*, with the comments on them and the grants."""
+    from sqlalchemy import text
+
     from topchef_schema.model import Snapshot
 
     objects: dict[str, str] = {}
-    places: dict[tuple[str, int, int], str] = {}
-    with passing_transaction(connection):
-        owner = connection.execute(text(queries.PREPARE)).first()
-        spelling = words(connection, 0 if owner is None else owner[0])
-        for query in (
-            queries.RELATIONS,
-            queries.COLUMNS,
-            queries.CONSTRAINTS,
-            queries.ATTACHED,
-            queries.TYPES,
-            queries.FUNCTIONS,
-            RARE,
-        ):
-            for row in connection.execute(text(query.format_map(spelling))):
-                catalog, oid, sub, kind, name, table, stranger, definition = row
-                if table in exclude:
-                    continue
-                key = places[catalog, oid, sub] = f"{kind} {name}"
-                if definition is not None:
-                    objects[key] = definition
-                if stranger is not None:
-                    objects[f"owner {key}"] = stranger
-        for catalog, oid, sub, what, wording in connection.execute(
-            text(queries.DETAILS.format_map(spelling))
-        ):
-            if (catalog, oid, sub) in places:
-                objects[f"{what} {places[catalog, oid, sub]}"] = wording
+    places: dict[Address, str] = {}
+    for row in rows:
+        if row.table in exclude:
+            continue
+        places[row.address] = row.key
+        if row.definition is not None:
+            objects[row.key] = row.definition
+        if row.stranger is not None:
+            objects[f"owner {row.key}"] = row.stranger
+    details = text(queries.DETAILS.format_map(spelling))
+    for catalog, oid, sub, what, wording in connection.execute(details):
+        if (catalog, oid, sub) in places:
+            objects[f"{what} {places[catalog, oid, sub]}"] = wording
     return Snapshot(objects)
 
 

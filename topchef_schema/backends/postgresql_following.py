@@ -13,19 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from topchef_schema.backends import postgresql_catalog
+from topchef_schema.backends import postgresql_catalog as catalog
 from topchef_schema.backends import postgresql_queries as queries
+from topchef_schema.backends.postgresql_catalog import Row
 from topchef_schema.backends.postgresql_connection import passing_transaction
-from topchef_schema.backends.postgresql_rare import RARE
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from topchef_schema.model import Snapshot
 
-Address = tuple[str, int, int]
 Stamp = tuple[int, int]
 """How many rows there are, and the newest transaction that wrote one."""
 
@@ -135,17 +135,6 @@ COMMENTS = "SELECT count(*), max(xmin::text::bigint) FROM pg_description WHERE o
 PUBLISHED_SCHEMAS = "SELECT count(*), max(xmin::text::bigint) FROM pg_publication_namespace"
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """An object as the queries give it; *table* is what it hangs on."""
-
-    address: Address
-    key: str
-    table: str | None
-    stranger: str | None
-    definition: str | None
-
-
 @dataclass
 class Following:
     """The schema of one database as it was last seen; see `Backend.following`."""
@@ -154,7 +143,7 @@ class Following:
     _units: dict[int, Stamp] = field(default_factory=dict)
     _rest: dict[str, Any] = field(default_factory=dict)
     _comments: Any = None
-    _rows: dict[int, list[_Row]] = field(default_factory=dict)
+    _rows: dict[int, list[Row]] = field(default_factory=dict)
     _last: Snapshot | None = None
 
     def snapshot(self, connection: Connection) -> Snapshot:
@@ -162,8 +151,8 @@ class Following:
         from sqlalchemy import text
 
         with passing_transaction(connection):
-            owner = connection.execute(text(queries.PREPARE)).scalar()
-            words = postgresql_catalog.words(connection, owner or 0)
+            owner = catalog.prepared(connection)
+            words = catalog.words(connection, owner or 0)
             units = {row[0]: (row[1], row[2]) for row in connection.execute(text(UNITS))}
             rest = {"owner": owner, **_rest(connection)}
             comments = tuple(connection.execute(text(COMMENTS)).one())
@@ -176,9 +165,10 @@ class Following:
             else:
                 whole = True
             if whole:
-                self._rows = _by_unit(_read(connection, words, None), _parts(connection, None))
+                self._rows = _by_unit(catalog.read(connection, words), _parts(connection, None))
             self._units, self._rest, self._comments = units, rest, comments
-            self._last = self._put_together(connection, words)
+            rows = chain.from_iterable(self._rows.values())
+            self._last = catalog.put_together(connection, words, rows, self.exclude)
         return self._last
 
     def _read_again(
@@ -195,7 +185,10 @@ class Following:
         again = sorted((changed | readers) - set(gone))
         before = {row.address: row.key for each in again for row in self._rows.get(each, ())}
         parts = _parts(connection, again)
-        found = _by_unit(_read(connection, words, [*again, *(oid for _, oid in parts)]), parts)
+        only = _array([*again, *(oid for _, oid in parts)])
+        where = f"WHERE q.oid = ANY ({only})"
+        rows = catalog.read(connection, words, queries.OF_RELATIONS, where)
+        found = _by_unit(rows, parts)
         for row in (row for rows in found.values() for row in rows):
             if before.get(row.address, row.key) != row.key:
                 return False  # a new name, which the texts of others may hold
@@ -203,27 +196,6 @@ class Following:
             self._rows.pop(each, None)
         self._rows |= found
         return True
-
-    def _put_together(self, connection: Connection, words: Mapping[str, object]) -> Snapshot:
-        from sqlalchemy import text
-
-        from topchef_schema.model import Snapshot
-
-        objects: dict[str, str] = {}
-        places: dict[Address, str] = {}
-        for row in (row for rows in self._rows.values() for row in rows):
-            if row.table in self.exclude:
-                continue
-            places[row.address] = row.key
-            if row.definition is not None:
-                objects[row.key] = row.definition
-            if row.stranger is not None:
-                objects[f"owner {row.key}"] = row.stranger
-        for *address, what, wording in connection.execute(text(queries.DETAILS.format_map(words))):
-            place = places.get((address[0], address[1], address[2]))
-            if place is not None:
-                objects[f"{what} {place}"] = wording
-        return Snapshot(objects)
 
 
 def _rest(connection: Connection) -> dict[str, Stamp]:
@@ -246,30 +218,8 @@ def _parts(connection: Connection, units: Collection[int] | None) -> dict[tuple[
     return {(catalog, oid): unit for catalog, oid, unit in found}
 
 
-def _read(
-    connection: Connection, words: Mapping[str, object], only: Collection[int] | None
-) -> list[_Row]:
-    """Return all rows, or those of the relations and their parts whose oids are *only*."""
-    from sqlalchemy import text
-
-    found = []
-    of_relations = (queries.RELATIONS, queries.COLUMNS, queries.CONSTRAINTS, queries.ATTACHED)
-    others = (queries.TYPES, queries.FUNCTIONS, RARE)
-    for query in (*of_relations, *others) if only is None else of_relations:
-        sql = query.format_map(words)
-        if only is not None:
-            names = "catalog, oid, sub, kind, name, hangs_on, stranger, definition"
-            sql = f"SELECT * FROM ({sql}) q ({names}) WHERE q.oid = ANY ({_array(only)})"
-        for catalog, oid, sub, kind, name, table, stranger, definition in connection.execute(
-            text(sql)
-        ):
-            key = f"{kind} {name}"
-            found.append(_Row((catalog, oid, sub), key, table, stranger, definition))
-    return found
-
-
-def _by_unit(rows: Iterable[_Row], parts: Mapping[tuple[str, int], int]) -> dict[int, list[_Row]]:
-    found: dict[int, list[_Row]] = {}
+def _by_unit(rows: Iterable[Row], parts: Mapping[tuple[str, int], int]) -> dict[int, list[Row]]:
+    found: dict[int, list[Row]] = {}
     for row in rows:
         catalog, oid, _ = row.address
         own = catalog in ("pg_class", "column-order", "disabled")
@@ -278,7 +228,7 @@ def _by_unit(rows: Iterable[_Row], parts: Mapping[tuple[str, int], int]) -> dict
     return found
 
 
-def _reads_others(rows: Iterable[_Row]) -> bool:
+def _reads_others(rows: Iterable[Row]) -> bool:
     """Whether a relation's text is made of the columns of others."""
     return any(row.key.startswith(("view ", "materialized-view ", "rule ")) for row in rows)
 

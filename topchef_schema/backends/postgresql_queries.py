@@ -326,3 +326,6 @@ UNION ALL
 SELECT l.catalog, l.oid, l.sub, 'grants', string_agg(l.text, '; ' ORDER BY l.text COLLATE "C")
 FROM line l GROUP BY l.catalog, l.oid, l.sub)
 """
+
+OF_RELATIONS = (RELATIONS, COLUMNS, CONSTRAINTS, ATTACHED)
+"""The queries for tables, views and sequences, and what hangs on them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class OwnStatement:
 
         In whatever transaction *connection* is in. Raises as SQLAlchemy does.
         """
-        compiled = self._compiled(connection.dialect)
+        compiled = _compiled(self, connection.dialect)
         values = [compiled.values(row) for row in rows]
         if not connection.in_transaction():
             connection.begin()  # as SQLAlchemy does by itself
@@ -40,11 +40,6 @@ class OwnStatement:
                     cursor.executemany(compiled.sql, values)
             except connection.dialect.loaded_dbapi.Error as error:
                 connection._handle_dbapi_exception(error, compiled.sql, None, None, None)
-
-    @cached_property
-    def _compiled(self) -> Any:
-        # Few: an engine has one dialect, and engines come and go.
-        return lru_cache(maxsize=4)(lambda dialect: _Compiled(self, dialect))
 
 
 class _Compiled:
@@ -63,3 +58,9 @@ class _Compiled:
         for name, process in self._processors.items():
             given[name] = process(given[name])
         return given if self._order is None else tuple(given[name] for name in self._order)
+
+
+@lru_cache(maxsize=16)
+def _compiled(own: OwnStatement, dialect: Dialect) -> _Compiled:
+    """Return what was compiled; only so much is kept, since engines come and go."""
+    return _Compiled(own, dialect)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
-from topchef_schema.model import OWN_TABLES, Change, Finding, Severity, Snapshot, diff
+from topchef_schema.model import Change, Finding, Severity, Snapshot, diff
+from topchef_schema.stages import observe
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
@@ -57,9 +58,7 @@ def modelled(session: Session, target: Target) -> Modelled:
             each.create_all(session.connection)
     except SQLAlchemyError as error:
         return Modelled(None, f"the models cannot be made without revisions: {first_line(error)}")
-    exclude = {target.version_table, *OWN_TABLES}
-    snapshot = target.backend.snapshot(session.connection, exclude)
-    return Modelled(snapshot, named=frozenset(_names(metadata)))
+    return Modelled(observe.schema_of(session, target), named=frozenset(_names(metadata)))
 
 
 def _make_schemas(session: Session, metadata: Collection[MetaData]) -> None:

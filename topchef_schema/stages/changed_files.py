@@ -16,9 +16,8 @@ from topchef_schema.errors import ChangedFileError
 from topchef_schema.model import Finding, HistoryEntry, HistoryStatus, Revision, Severity
 from topchef_schema.model.file_fingerprint import does_the_same, source_of, with_plain_ends
 from topchef_schema.project import Project
-from topchef_schema.stages import observe
+from topchef_schema.stages import observe, run_history
 from topchef_schema.stages.entry import Entry, Target
-from topchef_schema.stages.ledger import Ledger
 
 if TYPE_CHECKING:
     from topchef_schema.bridge.session import Session
@@ -166,12 +165,7 @@ def accept(project: Project, revisions: Collection[Revision], reason: str) -> No
     def body(session: Session, target: Target) -> None:
         seen = observe.within(session, target, history=True)
         connection = session.connection
-        ledger = Ledger(
-            schema=target.version_table_schema,
-            database_user=target.backend.user(connection),
-            folder=Path(project.environment.config_file).absolute().parent,
-            run_id=target.run_id,
-        )
+        ledger = run_history.of_database(project, session, target)
         for revision in _accepted(project, revisions, seen):
             ledger.write(connection, revision, HistoryStatus.ACCEPTED, reason=reason)
             log.info("%s is accepted as it is", revision.path, extra={"revision": revision.id})

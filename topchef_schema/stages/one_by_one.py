@@ -23,6 +23,7 @@ from topchef_schema.model import (
     diff,
 )
 from topchef_schema.project import Project
+from topchef_schema.stages import observe
 from topchef_schema.stages.entry import Entry, Target
 from topchef_schema.stages.progress import did_one
 from topchef_schema.stages.rows import Seeds
@@ -164,10 +165,8 @@ class Prover:
 
     def _check_look(self) -> None:
         """Hold what was read bit by bit against the whole: another answer is a fault of ours."""
-        connection = self.session.connection
-        left_out = {self.target.version_table, *OWN_TABLES}
-        whole = self.target.backend.snapshot(connection, left_out)
-        found = diff(whole, self.look(connection))
+        whole = observe.schema_of(self.session, self.target)
+        found = diff(whole, self.look(self.session.connection))
         self.session.settle()
         if found:
             keys = ", ".join(each.key for each in found.changes)

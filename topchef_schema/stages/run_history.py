@@ -29,19 +29,26 @@ def opened(project: Project, session: Session, target: Target, *, at_once: bool 
     Where rows are not written *at_once*, whoever commits has to write them before.
     """
     connection = session.connection
-    ledger = Ledger(
-        schema=target.version_table_schema,
-        database_user=target.backend.user(connection),
-        folder=Path(project.environment.config_file).absolute().parent,
-        run_id=target.run_id,
-        waiting=None if at_once else [],
-    )
+    ledger = of_database(project, session, target, at_once=at_once)
     ledger.create(connection)
     if not target.backend.transactional_ddl:
         # Where making it later would commit what it is to tell of.
         journal.create(connection, ledger.schema)
     session.commit()
     return ledger
+
+
+def of_database(
+    project: Project, session: Session, target: Target, *, at_once: bool = True
+) -> Ledger:
+    """Return the history of one database, whose tables are there; see `opened`."""
+    return Ledger(
+        schema=target.version_table_schema,
+        database_user=target.backend.user(session.connection),
+        folder=Path(project.environment.config_file).absolute().parent,
+        run_id=target.run_id,
+        waiting=None if at_once else [],
+    )
 
 
 def of_step(

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
 from topchef_schema.model import (
-    OWN_TABLES,
     Change,
     Direction,
     Finding,
     Revision,
     Severity,
     Snapshot,
+    Statement,
     Step,
     diff,
 )
@@ -249,16 +249,11 @@ class UpDownUp:
 
     def _take(self, direction: Direction) -> int:
         """Take the step; return how many statements it sent. Raises `_Failed`."""
-        from topchef_schema.bridge.journaling import Journaling
         from topchef_schema.bridge.session import StepFailed
 
-        rules = self.target.backend.commit_rules
-        assert rules is not None
-        # Without a place to keep it: the statements go the way they go in an upgrade.
-        journaling = Journaling(None, rules, self.session.listener)
         self.seeds.contents = None
         try:
-            return len(self.session.step(Step(self.revision, direction), journaling=journaling))
+            return len(take(self.session, self.target, Step(self.revision, direction)))
         except StepFailed as failed:
             self.session.settle()
             raise _Failed(failed) from failed
@@ -275,9 +270,6 @@ class UpDownUp:
             self.seeds.contents = read(connection, tables(connection, schema))
             self.session.settle()
         return self.seeds.contents
-
-    def _left_out(self) -> set[str]:
-        return {self.target.version_table, *OWN_TABLES}
 
     def _note(
         self, rule: str, severity: Severity, message: str, line: int | str, **more: str | None
@@ -306,6 +298,18 @@ class UpDownUp:
             line=_line_of(path, line) if isinstance(line, str) else line,
             **more,
         )
+
+
+def take(session: Session, target: Target, step: Step) -> tuple[Statement, ...]:
+    """Take *step*, and return the statements it sent: they go the way they go in an upgrade.
+
+    Without a journal of them. Raises `StepFailed`.
+    """
+    from topchef_schema.bridge.journaling import Journaling
+
+    rules = target.backend.commit_rules
+    assert rules is not None
+    return session.step(step, journaling=Journaling(None, rules, session.listener))
 
 
 class _Failed(Exception):

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import Failure, first_line
 from topchef_schema.errors import TopchefError
-from topchef_schema.model import OWN_TABLES, Direction, Plan, Snapshot, Step
+from topchef_schema.model import Direction, Plan, Snapshot
 from topchef_schema.project import Project
+from topchef_schema.stages import observe
 from topchef_schema.stages.agreement import Modelled, modelled
 from topchef_schema.stages.entry import Entry
+from topchef_schema.stages.up_down_up import take
 
 if TYPE_CHECKING:
     from topchef_schema.bridge.session import Session, StepFailed
@@ -112,7 +114,7 @@ def climb(
         session.settle()
         found.append(_snapshot(session, target))
         for step in _steps(project, session, Direction.UP):
-            _take(session, target, step)
+            take(session, target, step)
             if watch:
                 prints[step.revision.id] = fingerprint(_snapshot(session, target))
             if step.revision.id == until:
@@ -144,7 +146,7 @@ def _descend(
     def down(session: Session, target: Target) -> None:
         for step in _steps(project, session, Direction.DOWN):
             if step.revision.id not in up.there:
-                _take(session, target, step)
+                take(session, target, step)
         found.append(_snapshot(session, target))
 
     try:
@@ -193,18 +195,8 @@ def _steps(project: Project, session: Session, direction: Direction) -> Plan:
     return project.revisions.downgrade("base", heads)
 
 
-def _take(session: Session, target: Target, step: Step) -> None:
-    """Take *step*; its statements go the way they go in an upgrade."""
-    from topchef_schema.bridge.journaling import Journaling
-
-    rules = target.backend.commit_rules
-    assert rules is not None
-    session.step(step, journaling=Journaling(None, rules, session.listener))
-
-
 def _snapshot(session: Session, target: Target) -> Snapshot:
-    exclude = {target.version_table, *OWN_TABLES}
-    snapshot = target.backend.snapshot(session.connection, exclude)
+    snapshot = observe.schema_of(session, target)
     session.settle()
     return snapshot
 
