@@ -144,7 +144,8 @@ def test_what_cannot_be_reached_is_said_once(project: MakeProject) -> None:
     nowhere = "postgresql://me:secret@127.0.0.1:1/"
     done = run(whole, "--topchef-roundtrip", "--topchef-on", nowhere)
     assert list(done.items.values()) == ["failure", *["skipped"] * 4], done.output
-    assert done.output.count("help: ") == 1
+    # what comes after is a summary, which pytest does not cut where it sees a CI server
+    assert done.output.partition("short test summary")[0].count("help: ") == 1
     assert "secret" not in done.output
 
 
