@@ -50,7 +50,7 @@ def measured(name: str, size: int) -> str:
             tables(size).create_all(connection)
             connection.commit()
             reading = Reading(connection)
-            snapshot = backend.following()
+            snapshot = backend.following().schema
             first = reading.of(lambda: snapshot(connection))
             ours, theirs = [], []
             for number in range(ROUNDS):

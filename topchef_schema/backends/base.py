@@ -19,6 +19,7 @@ from topchef_schema.backends.driver_message import driver_message
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
+    from topchef_schema.backends.following import Following
     from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot, TableName
 
@@ -240,12 +241,8 @@ class Backend(Protocol):
         the number of tables.
         """
 
-    def following(self, exclude: Collection[str] = ()) -> Callable[[Connection], Snapshot]:
-        """Return what gives the snapshot of one database again and again.
-
-        It may read only what has changed since the last time. Between transactions, and while
-        nobody else changes the schema.
-        """
+    def following(self, exclude: Collection[str] = ()) -> Following:
+        """Return what follows one database, and reads only what has changed since the last time."""
 
     def run_script(self, url: URL, script: str) -> None:
         """Run the statements of *script*, which the driver or the server splits, and commit.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
     from topchef_schema.backends.base import Failure, Held, Server
+    from topchef_schema.backends.following import Following
     from topchef_schema.backends.timeouts import Limits, Timeouts
 
 PREAMBLE = """\
@@ -151,9 +152,14 @@ class MariaDB:
             objects |= mysql_catalog.programs(catalog)
         return Snapshot(objects)
 
-    def following(self, exclude: Collection[str] = ()) -> Callable[[Connection], Snapshot]:
-        """Return what reads everything each time."""
-        return lambda connection: self.snapshot(connection, exclude)
+    def following(self, exclude: Collection[str] = ()) -> Following:
+        """Return what reads again the tables that statements have named."""
+        from topchef_schema.backends.mysql_following import Following
+
+        def whole(connection: Connection) -> Snapshot:
+            return self.snapshot(connection, exclude)
+
+        return Following(exclude, whole, _batch)
 
     def run_script(self, url: URL, script: str) -> None:
         """Send everything at once, and hear the answer to each statement."""

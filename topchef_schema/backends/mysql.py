@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
     from topchef_schema.backends.base import Failure, Held, Server
+    from topchef_schema.backends.following import Following
     from topchef_schema.backends.timeouts import Limits, Timeouts
 
 PREAMBLE = """\
@@ -129,9 +130,14 @@ class MySQL:
             objects |= mysql_catalog.programs(catalog)
         return Snapshot(objects)
 
-    def following(self, exclude: Collection[str] = ()) -> Callable[[Connection], Snapshot]:
-        """Return what reads everything each time."""
-        return lambda connection: self.snapshot(connection, exclude)
+    def following(self, exclude: Collection[str] = ()) -> Following:
+        """Return what reads again the tables that statements have named."""
+        from topchef_schema.backends.mysql_following import Following
+
+        def whole(connection: Connection) -> Snapshot:
+            return self.snapshot(connection, exclude)
+
+        return Following(exclude, whole, _batch)
 
     def run_script(self, url: URL, script: str) -> None:
         """Send everything at once, and hear the answer to each statement."""

@@ -117,14 +117,23 @@ class Listed:
         return f"SHOW CREATE {self.word} {quoted(self.name)}"
 
 
-def listed(catalog: Catalog) -> list[Listed]:
-    """Return the tables, views, sequences and routines of the database, in order."""
-    rows = catalog.rows(
+def listed(catalog: Catalog, names: Collection[str] | None = None) -> list[Listed]:
+    """Return the tables, views, sequences and routines of the database, in order.
+
+    With *names* those tables, views and sequences alone.
+    """
+    tables = (
         "SELECT 'table', table_name, table_type, table_collation FROM information_schema.tables "
-        "WHERE table_schema = database() UNION ALL "
+        "WHERE table_schema = database()"
+    )
+    routines = (
         "SELECT 'routine', routine_name, routine_type, '' FROM information_schema.routines "
         "WHERE routine_schema = database()"
     )
+    if names is None:
+        rows = catalog.rows(f"{tables} UNION ALL {routines}")
+    else:
+        rows = catalog.rows(f"{tables} AND table_name IN ({', '.join(map(_literal, names))})")
     # Whatever else is listed is temporary, or belongs to the server.
     words = {"BASE TABLE": "TABLE", "SYSTEM VERSIONED": "TABLE", "VIEW": "VIEW"}
     found = []
@@ -135,6 +144,11 @@ def listed(catalog: Catalog) -> list[Listed]:
         if word and not (kind == "table" and name in catalog.exclude):
             found.append(Listed(word, name, collation or ""))
     return found
+
+
+def _literal(text: str) -> str:
+    """Return *text* as SQL, on a session that is being read."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def shown(catalog: Catalog, objects: Sequence[Listed], batch: Batch) -> dict[Listed, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
     from topchef_schema.backends.base import Held, Server
+    from topchef_schema.backends.following import Following
     from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot
 
@@ -123,11 +124,11 @@ class PostgreSQL:
 
         return postgresql_catalog.snapshot(connection, exclude)
 
-    def following(self, exclude: Collection[str] = ()) -> Callable[[Connection], Snapshot]:
+    def following(self, exclude: Collection[str] = ()) -> Following:
         """Return what reads again only the relations that have changed since the last time."""
         from topchef_schema.backends.postgresql_following import Following
 
-        return Following(exclude).snapshot
+        return Following(exclude)
 
     def run_script(self, url: URL, script: str) -> None:
         """Send everything at once: without parameters, the server takes many statements."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import postgresql_queries as queries
 from topchef_schema.backends.postgresql_connection import passing_transaction
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Address = tuple[str, int, int]
 """Catalog, oid and sub-number of an object, in PostgreSQL's own terms."""
 
+Details = dict[Address, list[tuple[str, str]]]
+"""What is said of an object: ``comment`` or ``grants``, and its text."""
+
 
 def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
     """Return the canonical schema of the database behind *connection*.
@@ -26,10 +29,13 @@ def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
     OWNER. So equal schemas of two owners are equal. Grants and settings of roles and of the
     database itself belong to the server, not to the schema.
     """
+    from topchef_schema.model import Snapshot
+
     with passing_transaction(connection):
         owner = prepared(connection)
         spelling = words(connection, owner or 0)
-        return put_together(connection, spelling, read(connection, spelling), exclude)
+        found = list(read(connection, spelling))
+        return Snapshot(put_together(found, details(connection, spelling), exclude))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +49,15 @@ class Row:
     definition: str | None
 
 
-def prepared(connection: Connection) -> int | None:
-    """Set what texts depend on, until the end of the transaction; return the usual owner."""
+def prepared(connection: Connection, settings: Sequence[tuple[str, str]] = ()) -> int | None:
+    """Set what texts depend on until the end of the transaction; return the usual owner.
+
+    More *settings* can be given.
+    """
     from sqlalchemy import text
 
-    owner: int | None = connection.execute(text(queries.PREPARE)).scalar()
+    more = "".join(f", set_config('{name}', '{value}', true)" for name, value in settings)
+    owner: int | None = connection.execute(text(queries.PREPARE + more)).scalar()
     return owner
 
 
@@ -55,46 +65,44 @@ def read(
     connection: Connection,
     spelling: Mapping[str, object],
     which: Sequence[str] = (*queries.OF_RELATIONS, queries.TYPES, queries.FUNCTIONS, RARE),
-    where: str = "",
 ) -> Iterator[Row]:
-    """Yield the rows of the queries *which*, or those of them that a condition holds for."""
+    """Yield the rows of the queries *which*."""
     from sqlalchemy import text
 
-    names = "catalog, oid, sub, kind, name, hangs_on, stranger, definition"
     for query in which:
-        sql = query.format_map(spelling)
-        if where:
-            sql = f"SELECT * FROM ({sql}) q ({names}) {where}"
-        for catalog, oid, sub, kind, name, table, stranger, said in connection.execute(text(sql)):
-            yield Row((catalog, oid, sub), f"{kind} {name}", table, stranger, said)
+        yield from rows(connection.execute(text(query.format_map(spelling))))
 
 
-def put_together(
-    connection: Connection,
-    spelling: Mapping[str, object],
-    rows: Iterable[Row],
-    exclude: Collection[str],
-) -> Snapshot:
-    """Return the snapshot of *rows*, with the comments on them and the grants."""
+def rows(found: Iterable[Any]) -> Iterator[Row]:
+    """Yield what one of the queries has *found*."""
+    for name, oid, sub, kind, key, table, stranger, said in found:
+        yield Row((name, oid, sub), f"{kind} {key}", table, stranger, said)
+
+
+def details(connection: Connection, spelling: Mapping[str, object]) -> Details:
+    """Return the comments on all objects, and the grants."""
     from sqlalchemy import text
 
-    from topchef_schema.model import Snapshot
+    found: Details = {}
+    asked = text(queries.DETAILS.format_map(spelling))
+    for name, oid, sub, what, wording in connection.execute(asked):
+        found.setdefault((name, oid, sub), []).append((what, wording))
+    return found
 
+
+def put_together(rows: Iterable[Row], said: Details, exclude: Collection[str]) -> dict[str, str]:
+    """Return the objects that *rows* are, with what is *said* of them."""
     objects: dict[str, str] = {}
-    places: dict[Address, str] = {}
     for row in rows:
         if row.table in exclude:
             continue
-        places[row.address] = row.key
         if row.definition is not None:
             objects[row.key] = row.definition
         if row.stranger is not None:
             objects[f"owner {row.key}"] = row.stranger
-    details = text(queries.DETAILS.format_map(spelling))
-    for catalog, oid, sub, what, wording in connection.execute(details):
-        if (catalog, oid, sub) in places:
-            objects[f"{what} {places[catalog, oid, sub]}"] = wording
-    return Snapshot(objects)
+        for what, wording in said.get(row.address, ()):
+            objects[f"{what} {row.key}"] = wording
+    return objects
 
 
 def words(connection: Connection, owner: int) -> Mapping[str, object]:
@@ -108,6 +116,7 @@ def words(connection: Connection, owner: int) -> Mapping[str, object]:
     details = "r.prattrs::text, pg_get_expr(r.prqual, r.prrelid)"
     return {
         "owner": owner,
+        "these": "c.oid >= 16384",
         "compression": "CASE WHEN a.attcompression <> '' THEN 'compression '"
         " || a.attcompression::text END"
         if version >= (14,)

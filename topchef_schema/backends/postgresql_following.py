@@ -1,237 +1,174 @@
-"""Snapshots of one PostgreSQL database again and again, where little changes in between.
+"""Follows one PostgreSQL database: only relations whose rows in the catalog changed are read again.
 
-Every row of the catalog tells by which transaction it was written (``xmin``). So of each relation
-it is known by two numbers, of rows and of the newest transaction, whether anything of it was added,
-changed or removed, and only such relations are read again, by the queries that read them all.
-What others may print in their texts, a name or a type, leads to reading everything.
+The server counts the rows that are written to each table, those of its own catalog among them. So a
+look costs next to nothing where nothing changed; else the rows of the catalog that a transaction
+since the last look has written (``xmin``), and those that are gone, tell which relations to read,
+by the queries that read them all. What others may print in their texts, a name or a type, leads to
+reading everything.
 
-Exact only while nobody else writes, and between transactions: two snapshots within one would not
-tell its rows apart.
+Exact only between transactions: two looks within one would not tell its rows apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from topchef_schema.backends import postgresql_catalog as catalog
+from topchef_schema.backends import postgresql_counts as counts
 from topchef_schema.backends import postgresql_queries as queries
-from topchef_schema.backends.postgresql_catalog import Row
+from topchef_schema.backends.base import undisturbed
+from topchef_schema.backends.following import Unwritten, uncertain
+from topchef_schema.backends.postgresql_catalog import Details, Row
 from topchef_schema.backends.postgresql_connection import passing_transaction
+from topchef_schema.model import Snapshot
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from topchef_schema.model import Snapshot
+OTHERS, GRANTED = 0, -1
+"""Stand for all that belongs to no relation, and for what tells that there is a grant."""
 
-Stamp = tuple[int, int]
-"""How many rows there are, and the newest transaction that wrote one."""
-
-OTHERS = 0
-"""Stands for all that belongs to no relation."""
-
-_PARTS = """
-SELECT 'pg_constraint', k.oid, k.conrelid FROM pg_constraint k WHERE k.conrelid {only}
-UNION ALL
-SELECT 'pg_class', i.indexrelid, i.indrelid FROM pg_index i WHERE i.indrelid {only}
-UNION ALL
-SELECT 'pg_trigger', t.oid, t.tgrelid FROM pg_trigger t WHERE t.tgrelid {only}
-UNION ALL
-SELECT 'pg_rewrite', r.oid, r.ev_class FROM pg_rewrite r WHERE r.ev_class {only}
-UNION ALL
-SELECT 'pg_policy', p.oid, p.polrelid FROM pg_policy p WHERE p.polrelid {only}
-UNION ALL
-SELECT 'pg_statistic_ext', s.oid, s.stxrelid FROM pg_statistic_ext s WHERE s.stxrelid {only}
-"""
-"""What hangs on relations: where it lies, and on which."""
-
-_OF_RELATIONS = (
-    # catalog, the relation that a row belongs to, how a row of an index comes to its table
-    "pg_class x LEFT JOIN pg_index i ON i.indexrelid = x.oid"
-    " LEFT JOIN pg_class p ON x.relkind = 't' AND p.reltoastrelid = x.oid|"
-    "coalesce(i.indrelid, p.oid, x.oid)|x.oid",
-    "pg_attribute x LEFT JOIN pg_index i ON i.indexrelid = x.attrelid|"
-    "coalesce(i.indrelid, x.attrelid)|x.attrelid",
-    "pg_inherits x LEFT JOIN pg_index i ON i.indexrelid = x.inhrelid|"
-    "coalesce(i.indrelid, x.inhrelid)|x.inhrelid",
-    "pg_attrdef x|x.adrelid|x.adrelid",
-    "pg_constraint x|x.conrelid|x.conrelid",
-    "pg_index x|x.indrelid|x.indrelid",
-    "pg_trigger x|x.tgrelid|x.tgrelid",
-    "pg_rewrite x|x.ev_class|x.ev_class",
-    "pg_policy x|x.polrelid|x.polrelid",
-    "pg_statistic_ext x|x.stxrelid|x.stxrelid",
-    "pg_sequence x|x.seqrelid|x.seqrelid",
-    "pg_partitioned_table x|x.partrelid|x.partrelid",
-    "pg_foreign_table x|x.ftrelid|x.ftrelid",
-    "(SELECT d.xmin, d.objid FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
-    " AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')"
-    " AND d.refobjsubid > 0) x|x.objid|x.objid",
-)
-
-_OF_ALL = (
-    "pg_namespace x WHERE true",
-    "pg_type x LEFT JOIN pg_type e ON e.oid = x.typelem AND e.typarray = x.oid"
-    " WHERE x.oid >= 16384 AND x.typrelid = 0 AND coalesce(e.typrelid, 0) = 0",
-    "pg_enum x WHERE true",
-    "pg_range x WHERE x.rngtypid >= 16384",
-    "pg_constraint x WHERE x.contypid <> 0 AND x.oid >= 16384",
-    "pg_proc x WHERE x.oid >= 16384",
-    "pg_aggregate x WHERE x.aggfnoid::oid >= 16384",
-    "pg_amop x WHERE x.oid >= 16384",
-    "pg_amproc x WHERE x.oid >= 16384",
-    "pg_ts_config_map x WHERE x.mapcfg >= 16384",
-    *(
-        f"{name} x WHERE x.oid >= 16384"
-        for name in (
-            "pg_am",
-            "pg_cast",
-            "pg_collation",
-            "pg_conversion",
-            "pg_event_trigger",
-            "pg_extension",
-            "pg_foreign_data_wrapper",
-            "pg_foreign_server",
-            "pg_language",
-            "pg_opclass",
-            "pg_operator",
-            "pg_opfamily",
-            "pg_transform",
-            "pg_ts_config",
-            "pg_ts_dict",
-            "pg_ts_parser",
-            "pg_ts_template",
-        )
-    ),
-    *(f"{name} x WHERE true" for name in ("pg_default_acl", "pg_publication", "pg_tablespace")),
-    "pg_publication_rel x WHERE true",
-    "pg_db_role_setting x WHERE true",
-)
-
-_WITHOUT_XMIN = """
-SELECT 'roles', count(*), sum(hashtext(concat(r.oid, r.rolname))) FROM pg_roles r
-UNION ALL
-SELECT 'mappings', count(*), sum(hashtext(m::text)) FROM pg_user_mappings m
-UNION ALL
-SELECT 'bodies', count(*), 0 FROM pg_proc p WHERE p.oid >= 16384
-  AND (to_jsonb(p) ->> 'prosqlbody') IS NOT NULL
-"""
-
-_STAMPS = "\nUNION ALL\n".join(
-    f"SELECT {unit} AS unit, x.xmin FROM {source} WHERE {own} >= 16384"
-    for source, unit, own in (each.split("|") for each in _OF_RELATIONS)
-)
-UNITS = f"SELECT unit, count(*), max(xmin::text::bigint) FROM ({_STAMPS}) s GROUP BY unit"
-REST = (
-    "\nUNION ALL\n".join(
-        f"SELECT '{number}', count(*), max(x.xmin::text::bigint) FROM {each}"
-        for number, each in enumerate(_OF_ALL)
-    )
-    + f"\nUNION ALL{_WITHOUT_XMIN}"
-)
-COMMENTS = "SELECT count(*), max(xmin::text::bigint) FROM pg_description WHERE objoid >= 16384"
-PUBLISHED_SCHEMAS = "SELECT count(*), max(xmin::text::bigint) FROM pg_publication_namespace"
+Units = dict[int, list[Row]]
+"""By the oid of a relation, what there is of it."""
 
 
 @dataclass
 class Following:
-    """The schema of one database as it was last seen; see `Backend.following`."""
+    """The schema and the rows of one database as they were last seen; see `Backend.following`."""
 
     exclude: Collection[str]
-    _units: dict[int, Stamp] = field(default_factory=dict)
-    _rest: dict[str, Any] = field(default_factory=dict)
-    _comments: Any = None
+    _seen: counts.Counts = field(default_factory=counts.Counts)
+    _types: str = ""
+    _owner: int | None = None
+    _keys: counts.Keys = field(default_factory=dict)
     _rows: dict[int, list[Row]] = field(default_factory=dict)
-    _last: Snapshot | None = None
+    _readers: set[int] = field(default_factory=set)
+    _details: Details = field(default_factory=dict)
+    _objects: dict[int, Mapping[str, str]] = field(default_factory=dict)
+    _last: Snapshot = field(default_factory=lambda: Snapshot({}))
+    _rows_seen: counts.Counts = field(default_factory=counts.Counts)
+    _idle: bool | None = None
 
-    def snapshot(self, connection: Connection) -> Snapshot:
+    def schema(self, connection: Connection) -> Snapshot:
         """Return the schema as it is now, as a whole snapshot would give it."""
-        from sqlalchemy import text
-
-        with passing_transaction(connection):
-            owner = catalog.prepared(connection)
-            words = catalog.words(connection, owner or 0)
-            units = {row[0]: (row[1], row[2]) for row in connection.execute(text(UNITS))}
-            rest = {"owner": owner, **_rest(connection)}
-            comments = tuple(connection.execute(text(COMMENTS)).one())
-            changed = {each for each, stamp in units.items() if self._units.get(each) != stamp}
-            gone = self._units.keys() - units.keys()
-            if self._last is not None and rest == self._rest:
-                if not changed and not gone and comments == self._comments:
-                    return self._last
-                whole = not self._read_again(connection, words, changed, gone)
-            else:
-                whole = True
-            if whole:
-                self._rows = _by_unit(catalog.read(connection, words), _parts(connection, None))
-            self._units, self._rest, self._comments = units, rest, comments
-            rows = chain.from_iterable(self._rows.values())
-            self._last = catalog.put_together(connection, words, rows, self.exclude)
+        before, self._seen = self._seen, counts.counted(connection)
+        changed = self._seen.changed_since(before)
+        if changed is None or self._of_more_than_relations(connection, changed):
+            self._read_all(connection)
+        elif changed:
+            with passing_transaction(connection):
+                units = counts.changed_units(connection, changed, self._seen, before, self._keys)
+                again = self._read_again(
+                    connection, units, described=counts.DESCRIPTIONS in changed
+                )
+            if not again:
+                self._read_all(connection)
+        self._hear(connection)
         return self._last
 
-    def _read_again(
-        self,
-        connection: Connection,
-        words: Mapping[str, object],
-        changed: set[int],
-        gone: Collection[int],
-    ) -> bool:
-        """Read the relations that *changed*; false where others may have to be read, too."""
-        if self._rest["bodies"][0]:
+    def unwritten(self, connection: Connection) -> Unwritten:
+        """Return what tells which tables nobody has written to since the last call."""
+        before = self._rows_seen
+        # What was counted for the schema still holds when nothing was sent since.
+        self._rows_seen = self._seen if self._idle else counts.counted(connection)
+        now = self._rows_seen
+        return partial(now.unwritten, before) if now.comparable(before) else uncertain
+
+    def _hear(self, connection: Connection) -> None:
+        """From now on, take note of what is sent."""
+        from sqlalchemy import event
+
+        def sent(*_: object) -> None:
+            self._idle = False
+
+        if self._idle is None:
+            event.listen(connection.engine, "before_cursor_execute", sent)
+        self._idle = True
+
+    def _of_more_than_relations(self, connection: Connection, changed: set[str]) -> bool:
+        if counts.TYPES not in changed:
             return False
-        readers = {unit for unit, rows in self._rows.items() if unit and _reads_others(rows)}
-        again = sorted((changed | readers) - set(gone))
+        with undisturbed(connection):
+            before, self._types = self._types, counts.types(connection)
+        return self._types != before
+
+    def _read_all(self, connection: Connection) -> None:
+        with passing_transaction(connection):
+            self._types = counts.types(connection)
+            self._owner = catalog.prepared(connection)
+            spelling = catalog.words(connection, self._owner or 0)
+            self._keys = counts.all_keys(connection)
+            found = self._by_unit(catalog.read(connection, spelling))
+            self._details = catalog.details(connection, spelling)
+            bodies = counts.has_bodies(connection)
+        for each in (self._rows, self._objects, self._readers):
+            each.clear()
+        self._readers |= {OTHERS} if bodies else set()
+        self._put_together(found)
+
+    def _read_again(self, connection: Connection, units: set[int], *, described: bool) -> bool:
+        """Read the relations *units*; false where others may have to be read, too."""
+        owner = catalog.prepared(connection, (("plan_cache_mode", "force_generic_plan"),))
+        if OTHERS in units or OTHERS in self._readers or owner != self._owner:
+            return False
+        again = units | self._readers
         before = {row.address: row.key for each in again for row in self._rows.get(each, ())}
-        parts = _parts(connection, again)
-        only = _array([*again, *(oid for _, oid in parts)])
-        where = f"WHERE q.oid = ANY ({only})"
-        rows = catalog.read(connection, words, queries.OF_RELATIONS, where)
-        found = _by_unit(rows, parts)
-        for row in (row for rows in found.values() for row in rows):
-            if before.get(row.address, row.key) != row.key:
-                return False  # a new name, which the texts of others may hold
-        for each in (*again, *gone):
-            self._rows.pop(each, None)
-        self._rows |= found
+        spelling = catalog.words(connection, owner or 0)
+        found = self._by_unit(self._relations(connection, spelling, again))
+        granted = bool(found.pop(GRANTED, ()))
+        if any(before.get(row.address, row.key) != row.key for row in chain(*found.values())):
+            return False  # a new name, which the texts of others may hold
+        for unit in again:
+            self._rows.pop(unit, None)
+            self._objects.pop(unit, None)
+            self._readers.discard(unit)
+        if described or granted or not self._details.keys().isdisjoint(before):
+            details = catalog.details(connection, spelling)
+            if details != self._details:
+                self._details = details
+                found = self._rows | found
+        self._put_together(found)
         return True
 
+    def _relations(
+        self, connection: Connection, spelling: Mapping[str, object], units: Collection[int]
+    ) -> Iterator[Row]:
+        """Read *units*, by a statement that is planned once: planning takes most of the time."""
+        from sqlalchemy import text
 
-def _rest(connection: Connection) -> dict[str, Stamp]:
-    """Return the stamps of all that belongs to no relation."""
-    from sqlalchemy import text
+        if not self._seen.prepared:
+            words = {**spelling, "these": "c.oid = ANY ($1)"}
+            parts = (*queries.OF_RELATIONS, queries.ANY_GRANTS)
+            sql = "\nUNION ALL\n".join(f"({each.format_map(words)})" for each in parts)
+            connection.execute(text(f"PREPARE topchef_relations (oid[]) AS {sql}"))
+        found = connection.exec_driver_sql(f"EXECUTE topchef_relations ({counts.array(units)})")
+        yield from catalog.rows(found)
 
-    found = {name: (count, newest) for name, count, newest in connection.execute(text(REST))}
-    if (connection.dialect.server_version_info or (0,)) >= (15,):
-        count, newest = connection.execute(text(PUBLISHED_SCHEMAS)).one()
-        found["published schemas"] = count, newest
-    return found
+    def _by_unit(self, rows: Iterable[Row]) -> Units:
+        found: Units = {}
+        for row in rows:
+            name, oid, _ = row.address
+            own = name in ("column-order", "disabled")
+            unit = oid if own else self._keys.get(name, {}).get(oid, OTHERS)
+            found.setdefault(GRANTED if name == "granted" else unit, []).append(row)
+        return found
 
-
-def _parts(connection: Connection, units: Collection[int] | None) -> dict[tuple[str, int], int]:
-    """Return what hangs on *units* (None: on all): catalog and oid to the relation's oid."""
-    from sqlalchemy import text
-
-    only = "<> 0" if units is None else f"= ANY ({_array(units)})"
-    found = connection.execute(text(_PARTS.format(only=only)))
-    return {(catalog, oid): unit for catalog, oid, unit in found}
-
-
-def _by_unit(rows: Iterable[Row], parts: Mapping[tuple[str, int], int]) -> dict[int, list[Row]]:
-    found: dict[int, list[Row]] = {}
-    for row in rows:
-        catalog, oid, _ = row.address
-        own = catalog in ("pg_class", "column-order", "disabled")
-        unit = parts.get((catalog, oid), oid if own else OTHERS)
-        found.setdefault(unit, []).append(row)
-    return found
-
-
-def _reads_others(rows: Iterable[Row]) -> bool:
-    """Whether a relation's text is made of the columns of others."""
-    return any(row.key.startswith(("view ", "materialized-view ", "rule ")) for row in rows)
+    def _put_together(self, units: Units) -> None:
+        """Take what there is of *units*, and make a snapshot of all."""
+        self._rows |= units
+        for unit, rows in units.items():
+            self._objects[unit] = catalog.put_together(rows, self._details, self.exclude)
+            if any(row.key.startswith(_OF_OTHERS) for row in rows):
+                self._readers.add(unit)
+        objects: dict[str, str] = {}
+        for each in self._objects.values():
+            objects.update(each)
+        self._last = Snapshot(objects)
 
 
-def _array(oids: Iterable[int]) -> str:
-    return f"'{{{', '.join(map(str, oids))}}}'::oid[]"
+_OF_OTHERS = ("view ", "materialized-view ", "rule ")
+"""The text of these is made of the columns of other relations."""

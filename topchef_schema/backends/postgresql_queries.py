@@ -37,6 +37,9 @@ STRANGER = "CASE WHEN {0} <> {{owner}} THEN quote_ident(pg_get_userbyid({0})) EN
 MEMBERS = """(SELECT e.objid FROM pg_depend e
     WHERE e.classid = '{0}'::regclass AND e.deptype = 'e')"""
 """What belongs to an extension is told by the extension's version."""
+NO_MEMBER = """NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass
+    AND e.objid = c.oid AND e.deptype = 'e')"""
+"""The same for relations, few of which may be asked for."""
 PARTS = """(SELECT e.objid FROM pg_depend e
     WHERE e.classid = '{0}'::regclass AND e.deptype IN ('e', 'i'))"""
 """The same, with what comes and goes with another object: the constructors of a range type."""
@@ -90,8 +93,8 @@ LEFT JOIN LATERAL (
   JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
   WHERE d.classid = 'pg_class'::regclass AND d.objid = q.seqrelid
     AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')) o ON true
-WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'c') AND c.oid >= 16384 AND {LASTING}
-  AND c.oid NOT IN {MEMBERS.format("pg_class")}
+WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'c') AND {{these}} AND {LASTING}
+  AND {NO_MEMBER}
 """
 
 # What a table inherits from is said of the table; of a column only where it has no other origin,
@@ -104,7 +107,7 @@ WITH a AS MATERIALIZED (
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'c')
-    AND c.oid >= 16384 AND {LASTING} AND c.oid NOT IN {MEMBERS.format("pg_class")})
+    AND {{these}} AND {LASTING} AND {NO_MEMBER})
 SELECT 'pg_class', a.attrelid, a.attnum::int, 'column',
   a.qualified || '.' || quote_ident(a.attname), a.relname::text, NULL,
   concat_ws(' ', format_type(a.atttypid, a.atttypmod),
@@ -141,7 +144,7 @@ SELECT 'pg_constraint', k.oid, 0, 'constraint', format('%I.%I.%I', n.nspname, c.
     CASE WHEN k.coninhcount > 0 AND NOT k.conislocal THEN 'inherited' END)
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid >= 16384 AND {LASTING} AND c.oid NOT IN {MEMBERS.format("pg_class")}
+WHERE {{these}} AND {LASTING} AND {NO_MEMBER}
   -- constraint triggers are triggers; a plain NOT NULL, a constraint since 18, is in its column
   AND k.contype <> 't' AND (k.contype <> 'n' OR NOT k.convalidated OR k.connoinherit)
 UNION ALL
@@ -163,15 +166,15 @@ SELECT 'pg_class', i.indexrelid, 0, 'index', format('%I.%I.%I', n.nspname, c.rel
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')
-WHERE c.oid >= 16384 AND {LASTING} AND c.oid NOT IN {MEMBERS.format("pg_class")}
+WHERE {{these}} AND {LASTING} AND {NO_MEMBER}
 """
 
 ATTACHED = f"""
 WITH c AS MATERIALIZED (
   SELECT c.oid, c.relname::text, format('%I.%I', n.nspname, c.relname) AS qualified
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.oid >= 16384 AND {LASTING}
-    AND c.oid NOT IN {MEMBERS.format("pg_class")})
+  WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND {{these}} AND {LASTING}
+    AND {NO_MEMBER})
 SELECT 'pg_trigger', t.oid, 0, 'trigger', c.qualified || '.' || quote_ident(t.tgname),
   c.relname, NULL,
   concat_ws(', ', pg_get_triggerdef(t.oid),
@@ -327,5 +330,16 @@ SELECT l.catalog, l.oid, l.sub, 'grants', string_agg(l.text, '; ' ORDER BY l.tex
 FROM line l GROUP BY l.catalog, l.oid, l.sub)
 """
 
+ANY_GRANTS = """
+SELECT 'granted', 0::oid, 0, 'granted', '', NULL, NULL, NULL
+WHERE EXISTS (SELECT FROM pg_class c WHERE c.relacl IS NOT NULL AND {these})
+  OR EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE a.attacl IS NOT NULL AND {these})
+"""
+"""Has one row where anything is granted on these relations."""
+
 OF_RELATIONS = (RELATIONS, COLUMNS, CONSTRAINTS, ATTACHED)
-"""The queries for tables, views and sequences, and what hangs on them."""
+"""The queries for tables, views and sequences, and what hangs on them.
+
+Which tables, views and sequences is for the condition ``{these}`` on ``c.oid`` to say.
+"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
     from topchef_schema.backends.base import Held, Server
+    from topchef_schema.backends.following import Following
     from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot
 
@@ -135,9 +136,11 @@ class SQLite:
         with undisturbed(connection):
             return sqlite_schema.snapshot(connection, exclude)
 
-    def following(self, exclude: Collection[str] = ()) -> Callable[[Connection], Snapshot]:
-        """Return what reads everything each time."""
-        return lambda connection: self.snapshot(connection, exclude)
+    def following(self, exclude: Collection[str] = ()) -> Following:
+        """Return what keeps what it made of each row of the catalog."""
+        from topchef_schema.backends.sqlite_following import Following
+
+        return Following(exclude)
 
     def run_script(self, url: URL, script: str) -> None:
         """Let the library take one statement after the other."""

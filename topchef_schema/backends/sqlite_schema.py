@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.sqlite_tokens import (
@@ -61,32 +61,56 @@ COLUMN_CONSTRAINT = (
 )
 
 
+@dataclass
+class Catalog:
+    """What was read of the catalog, and the *objects* it makes."""
+
+    objects: dict[str, str] = field(default_factory=dict)
+    _rows: dict[Row, Mapping[str, str]] = field(default_factory=dict)
+
+    def read_again(self, connection: Connection, exclude: Collection[str]) -> None:
+        """Read the catalog; only rows that were not there the last time are looked at."""
+        left_out = {name.lower() for name in exclude}
+        rows = connection.exec_driver_sql(CATALOG).all()
+        # The catalog has a table's name on a trigger as the trigger spells it.
+        declared = {name.lower(): name for kind, name, _, _ in rows if kind in ("table", "view")}
+        found: dict[Row, Mapping[str, str]] = {}
+        for kind, name, table, sql in rows:
+            if table.lower() not in left_out:
+                row = kind, name, declared.get(table.lower(), table), sql
+                known = self._rows.get(row)
+                found[row] = definitions(*row) if known is None else known
+        self._rows = found
+        objects: dict[str, str] = {}
+        for each in found.values():
+            objects.update(each)
+        objects.update(_with_targets(objects))
+        self.objects = objects
+
+
+Row = tuple[str, str, str, "str | None"]
+
+
 def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
     """Return the canonical schema of the main database of *connection*."""
     from topchef_schema.model import Snapshot
 
-    left_out = {name.lower() for name in exclude}
-    objects: dict[str, str] = {}
-    rows = connection.exec_driver_sql(CATALOG).all()
-    # The catalog has a table's name on a trigger as the trigger spells it.
-    declared = {name.lower(): name for kind, name, _, _ in rows if kind in ("table", "view")}
-    for kind, name, table, sql in rows:
-        if table.lower() not in left_out:
-            objects.update(definitions(kind, name, declared.get(table.lower(), table), sql))
-    objects.update(_with_targets(objects))
-    for field in HEADER:
-        value = connection.exec_driver_sql(f"PRAGMA main.{field}").scalar()
-        if value:
-            objects[f"header {field}"] = str(value)
-    return Snapshot(objects)
+    catalog = Catalog()
+    catalog.read_again(connection, exclude)
+    return Snapshot(catalog.objects | header(connection))
 
 
-@lru_cache(maxsize=10_000)
+def header(connection: Connection) -> dict[str, str]:
+    """Return what a revision may set in the file's header."""
+    sizes = {field: connection.exec_driver_sql(f"PRAGMA main.{field}").scalar() for field in HEADER}
+    return {f"header {field}": str(value) for field, value in sizes.items() if value}
+
+
 def definitions(kind: str, name: str, table: str, sql: str | None) -> Mapping[str, str]:
     """Return the objects in one row of the catalog: key to canonical definition.
 
-    A round trip reads the same rows again and again. SQLite's own tables and the indexes behind
-    constraints are none. What this reader does not understand is given as a whole.
+    SQLite's own tables and the indexes behind constraints are none. What this reader does not
+    understand is given as a whole.
     """
     if sql is None or name.lower().startswith("sqlite_"):
         return {}
@@ -99,11 +123,17 @@ def definitions(kind: str, name: str, table: str, sql: str | None) -> Mapping[st
 
 def _with_targets(objects: Mapping[str, str]) -> dict[str, str]:
     """Return the foreign keys that name no columns, with the primary key that they mean."""
-    bare = {key: found for key, text in objects.items() if (found := _TO_PRIMARY_KEY.match(text))}
+    bare = {
+        key: found
+        for key, text in objects.items()
+        if "references" in text and (found := _TO_PRIMARY_KEY.match(text))
+    }
+    if not bare:
+        return {}
     primary = {
         _table_of(key): found[1]
         for key, text in objects.items()
-        if bare and (found := _PRIMARY_KEY.match(text))
+        if (found := _PRIMARY_KEY.match(text))
     }
     return {
         key: f"{found[1]} ({primary[found[3]]}){found[4]}"

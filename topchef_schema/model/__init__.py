@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         Table,
     )
     from topchef_schema.model.revision import Direction, Plan, Revision, Step
-    from topchef_schema.model.snapshot import Change, Diff, Snapshot, diff
+    from topchef_schema.model.snapshot import Change, Diff, Snapshot, diff, names_of
     from topchef_schema.model.sql_effects import effects_of_sql
     from topchef_schema.model.sql_words import named_tables, without_values
 
@@ -80,6 +80,7 @@ __all__ = [
     "fingerprint",
     "in_flight",
     "named_tables",
+    "names_of",
     "short",
     "visible",
     "without_values",

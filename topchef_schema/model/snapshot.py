@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -38,6 +39,17 @@ WHOLES = (
     "schema",
 )
 """Kinds of objects that have parts."""
+
+
+_NAME = re.compile(r""""(?:[^"]|"")*"|`(?:[^`]|``)*`|[^."`]+""")
+
+
+def names_of(key: str) -> tuple[str, ...]:
+    """Return the names between the dots of the object *key*, without their quotes."""
+    found = _NAME.findall(key.partition(" ")[2])
+    return tuple(
+        each[1:-1].replace(each[0] * 2, each[0]) if each[0] in '"`' else each for each in found
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +137,8 @@ class Diff:
 def diff(before: Snapshot, after: Snapshot) -> Diff:
     """Return what differs between two snapshots of the same backend."""
     old, new = before.objects, after.objects
-    return Diff(
-        tuple(
-            Change(key, old.get(key), new.get(key))
-            for key in sorted(old.keys() | new.keys())
-            if old.get(key) != new.get(key)
-        )
-    )
+    if old == new:
+        return Diff(())
+    keys = [key for key, definition in new.items() if old.get(key) != definition]
+    keys += [key for key in old if key not in new]
+    return Diff(tuple(Change(key, old.get(key), new.get(key)) for key in sorted(keys)))

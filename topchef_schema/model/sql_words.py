@@ -72,6 +72,12 @@ def split(found: Sequence[Word], sign: str) -> Iterator[list[Word]]:
     yield part
 
 
+def one_statement(sql: str) -> list[Word]:
+    """Return the words of *sql*, none where it is several statements or can be read differently."""
+    statements = [] if ambiguous(sql) else [each for each in split(words(sql), ";") if each]
+    return statements[0] if len(statements) == 1 else []
+
+
 def named_table(found: Sequence[Word]) -> tuple[TableName | None, list[Word]]:
     """Return the table whose name *found* begins with, and the words after it."""
     names: list[str] = []

@@ -7,14 +7,17 @@ columns that are compared. A column whose values tell the rows apart then says w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from topchef_schema.model import Snapshot, TableName
+from topchef_schema.model import Snapshot, TableName, diff, names_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from topchef_schema.backends.following import Following
 
 NULL = "None"
 """How NULL is shown, like every value, as Python writes it."""
@@ -26,6 +29,11 @@ class Rows:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    def equal(self, other: Rows) -> bool:
+        """Whether these are the same rows, in whatever order."""
+        same = self.columns == other.columns
+        return same and (self.rows == other.rows or Counter(self.rows) == Counter(other.rows))
 
     def only(self, columns: Sequence[str]) -> list[tuple[str, ...]]:
         """Return the rows, with *columns* alone."""
@@ -43,8 +51,13 @@ _FEW = 8
 _SHORT = 40
 """So many columns of a row are shown, and characters of a value."""
 
+_NOTHING = Rows((), ())
+
 Contents = Mapping[str, Rows]
 """The tables, by their names in the snapshot of the schema."""
+
+Compared = Callable[[str], Collection[str] | None]
+"""The columns of a table that are compared, None where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +75,87 @@ class Loss:
     example: str
 
 
-def tables(connection: Connection, snapshot: Snapshot) -> dict[str, TableName]:
-    """Return the tables of *snapshot*, by their names there."""
-    from sqlalchemy import inspect
+@dataclass
+class Watch:
+    """What stands in the tables of one database, of which only what may differ is read again."""
 
-    schemas = {name for name in _named(snapshot, "schema")}
-    default = inspect(connection).default_schema_name
-    schemas |= {default} if default else set()
-    found = {}
-    for name in _named(snapshot, "table"):
-        # The longest: a dot may be part of the name of a schema, too.
-        of = max((each for each in schemas if name.startswith(f"{each}.")), key=len, default=None)
-        found[name] = TableName(name if of is None else name[len(of) + 1 :], of)
-    return found
+    following: Following
+    _schema: Snapshot = field(default_factory=lambda: Snapshot({}))
+    _contents: Contents = field(default_factory=dict)
+    _stale: bool = True
+
+    def stale(self) -> None:
+        """Take note that something may have been written."""
+        self._stale = True
+
+    def now(self, connection: Connection, schema: Snapshot) -> Contents:
+        """Return what stands in the tables of *schema*, which is that of now.
+
+        Tables that are as they were are the same objects as the last time.
+        """
+        if self._stale or schema is not self._schema:
+            as_it_was = self.following.unwritten(connection)
+            altered = _altered(self._schema, schema)
+            names = tables(schema)
+            kept = {
+                key: self._contents[key]
+                for key, name in names.items()
+                if key in self._contents and as_it_was(name) and not altered(key)
+            }
+            again = {key: name for key, name in names.items() if key not in kept}
+            kept |= self._read(connection, schema, again)
+            self._contents = kept
+            self._schema, self._stale = schema, False
+        return self._contents
+
+    def _read(
+        self, connection: Connection, schema: Snapshot, names: Mapping[str, TableName]
+    ) -> Contents:
+        found = {}
+        for key, rows in read(connection, schema, names).items():
+            old = self._contents.get(key)
+            found[key] = old if old is not None and rows.equal(old) else rows
+        return found
 
 
-def _named(snapshot: Snapshot, kind: str) -> Iterator[str]:
-    for key in snapshot.objects:
-        found, _, name = key.partition(" ")
-        if found == kind:
-            yield name
+def _altered(old: Snapshot, new: Snapshot) -> Callable[[str], bool]:
+    """Return what says of a table whether its rows may be read otherwise in the *new* schema."""
+    changes = diff(old, new).changes
+    if any(each.kind not in _KINDS for each in changes):
+        return lambda _: True
+    names = {each.name for each in changes if each.kind in _WHOLE}
+    parts = (each for each in changes if each.kind == "column")
+    names |= {cause.partition(" ")[2] for each in parts for cause in each.possible_causes}
+    return names.__contains__
 
 
-def read(connection: Connection, names: Mapping[str, TableName]) -> dict[str, Rows]:
+_WHOLE = {"table", "column-order"}
+_KINDS = {*_WHOLE, "column", "comment", "constraint", "function", "grants", "index", "owner"}
+_KINDS |= {"materialized-view", "primary-key", "procedure", "sequence", "trigger", "view"}
+"""Kinds of objects that leave the rows alone, of tables that they are no part of."""
+
+
+def tables(schema: Snapshot) -> dict[str, TableName]:
+    """Return the tables of *schema*, by their names there."""
+    keys = (key for key in schema.objects if key.startswith("table "))
+    return {key.removeprefix("table "): _named(key) for key in keys}
+
+
+@lru_cache(maxsize=10_000)
+def _named(key: str) -> TableName:
+    *schema, own = names_of(key)
+    return TableName(own, schema[0] if schema else None)
+
+
+def _spelled(schema: Snapshot, table: str, column: str) -> str:
+    """Return *column* as the snapshot has it, where it may be quoted."""
+    forms = (column, *(sign + column.replace(sign, sign * 2) + sign for sign in '"`'))
+    return next((each for each in forms if f"column {table}.{each}" in schema.objects), column)
+
+
+def read(
+    connection: Connection, schema: Snapshot, names: Mapping[str, TableName]
+) -> dict[str, Rows]:
     """Return what stands in the tables *names*; one that the driver cannot read is left out."""
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -98,7 +169,8 @@ def read(connection: Connection, names: Mapping[str, TableName]) -> dict[str, Ro
         except (SQLAlchemyError, ValueError):
             connection.rollback()
             continue
-        found[key] = Rows(tuple(result.keys()), rows)
+        columns = tuple(_spelled(schema, key, each) for each in result.keys())  # noqa: SIM118
+        found[key] = Rows(columns, rows)
     return found
 
 
@@ -108,12 +180,15 @@ def quoted(connection: Connection, name: TableName) -> str:
     return ".".join(quote(each) for each in (name.schema, name.name) if each is not None)
 
 
-def lost(old: Contents, new: Contents, compared: Mapping[str, Collection[str]]) -> list[Loss]:
-    """Return what stands in *old* and not in *new*, in the tables and columns *compared*."""
+def lost(old: Contents, new: Contents, compared: Compared) -> list[Loss]:
+    """Return what stands in *old* and not in *new*, in the columns that are *compared*."""
     losses: list[Loss] = []
-    for table, columns in sorted(compared.items()):
-        before, after = old.get(table), new.get(table, Rows((), ()))
-        if before is None or not before.rows:
+    for table, before in sorted(old.items()):
+        after = new.get(table, _NOTHING)
+        if before is after or not before.rows:
+            continue
+        columns = compared(table)
+        if columns is None:
             continue
         there = [each for each in before.columns if each in columns]
         kept = [each for each in there if each in after.columns]

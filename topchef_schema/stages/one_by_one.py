@@ -24,6 +24,7 @@ from topchef_schema.model import (
 )
 from topchef_schema.project import Project
 from topchef_schema.stages import observe
+from topchef_schema.stages.contents import Watch, read, tables
 from topchef_schema.stages.entry import Entry, Target
 from topchef_schema.stages.progress import did_one
 from topchef_schema.stages.rows import Seeds
@@ -123,11 +124,12 @@ class Prover:
     task: Task
     backend: str
     outcome: Brought
-    seeds: Seeds = field(default_factory=Seeds)
     look: Callable[[Connection], Snapshot] = field(init=False)
+    seeds: Seeds = field(init=False)
 
     def __post_init__(self) -> None:
-        self.look = self.target.backend.following({self.target.version_table, *OWN_TABLES})
+        following = self.target.backend.following({self.target.version_table, *OWN_TABLES})
+        self.look, self.seeds = following.schema, Seeds(Watch(following))
 
     def run(self) -> None:
         """Bring the database to where the task begins, and prove what follows."""
@@ -166,11 +168,16 @@ class Prover:
     def _check_look(self) -> None:
         """Hold what was read bit by bit against the whole: another answer is a fault of ours."""
         whole = observe.schema_of(self.session, self.target)
-        found = diff(whole, self.look(self.session.connection))
+        connection = self.session.connection
+        schema = self.look(connection)
         self.session.settle()
-        if found:
-            keys = ", ".join(each.key for each in found.changes)
-            raise AssertionError(f"the schema was not followed rightly: {keys}")
+        keys = [each.key for each in diff(whole, schema).changes]
+        known = self.seeds.watch.now(connection, schema)
+        rows = read(connection, schema, tables(schema))
+        self.session.settle()
+        keys += [f"rows of {each}" for each in rows if not rows[each].equal(known[each])]
+        if keys:
+            raise AssertionError(f"what was not followed rightly: {', '.join(keys)}")
 
     def _one_or_the_last(self, revision: Revision, position: int) -> None:
         """Do what `_one` does; where nothing more is to be proven no new database is needed."""
@@ -192,7 +199,9 @@ class Prover:
         """Take a revision that is behind us, on empty tables; it may have needed rows."""
         if revision.id in left_out:
             return
-        proof = UpDownUp(self.session, self.target, self.backend, revision, self.look, fill=False)
+        proof = UpDownUp(
+            self.session, self.target, self.backend, revision, self.look, self.seeds, fill=False
+        )
         self.session.remembering = revision.id in self.task.remembering
         if proof.only_up() is Ending.BROKEN:
             self.outcome.findings += proof.findings
@@ -216,8 +225,8 @@ class Prover:
             self.backend,
             revision,
             self.look,
+            self.seeds,
             fill=not on_rows,
-            seeds=self.seeds,
         )
         alone = self.task.remembering.get(revision.id)
         self.session.remembering = alone is not None

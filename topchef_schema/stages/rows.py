@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.model import Snapshot, TableName, diff
-from topchef_schema.stages.contents import Contents, Rows, quoted, read, tables
+from topchef_schema.stages.contents import Contents, Rows, Watch, quoted, tables
 from topchef_schema.stages.row_shape import Shape
 
 if TYPE_CHECKING:
@@ -23,17 +23,19 @@ MOST = 500
 
 _PARENTS = 50
 
+_FEW = 2
+"""So many tables are read one by one."""
+
 
 @dataclass
 class Seeds:
-    """The rows of our making in one scratch database, and what is known to stand there.
+    """The rows of our making in one scratch database, in which *watch* knows what stands where.
 
-    *contents* is None where a step has been taken since they were read. False as long as there is
-    no row of our making.
+    False as long as there is no row of our making.
     """
 
+    watch: Watch
     made: dict[str, int] = field(default_factory=dict)
-    contents: Contents | None = None
     _schema: Snapshot = field(default_factory=lambda: Snapshot({}))
     _plain: bool = False
 
@@ -46,12 +48,11 @@ class Seeds:
         With *plain* rows nothing lies at the edges, is NULL or stands there twice. A table whose
         rows the server refuses (a CHECK that cannot be guessed) stays empty.
         """
-        names = tables(connection, schema)
-        there = read(connection, names) if self.contents is None else dict(self.contents)
+        there = self.watch.now(connection, schema)
         wanted = {
             name
-            for name in _changed(self._schema, schema) & names.keys()
-            if name in there and (not there[name].rows or 0 < self.made.get(name, 0) < MOST)
+            for name in _changed(self._schema, schema) & there.keys()
+            if (not there[name].rows or 0 < self.made.get(name, 0) < MOST)
         }
         wanted |= {
             name
@@ -60,12 +61,13 @@ class Seeds:
         }
         self._schema, self._plain = schema, plain
         if wanted:
-            filler = _Filler(connection, schema, {name: names[name] for name in wanted}, there)
+            names = {name: each for name, each in tables(schema).items() if name in wanted}
+            filler = _Filler(connection, schema, names, there)
             for name, number in filler.fill(plain=plain):
                 self.made[name] = self.made.get(name, 0) + number
             connection.commit()
-            there |= read(connection, {name: names[name] for name in wanted})
-        self.contents = there
+            self.watch.stale()
+            there = self.watch.now(connection, schema)
         return there
 
     def clear(self, connection: Connection, schema: Snapshot) -> bool:
@@ -75,8 +77,7 @@ class Seeds:
         """
         from sqlalchemy.exc import SQLAlchemyError
 
-        names = tables(connection, schema)
-        there = read(connection, names)
+        there, names = self.watch.now(connection, schema), tables(schema)
         waiting = {name for name in self.made if name in there}
         alone = all(len(there[name].rows) in (0, self.made[name]) for name in waiting)
         while waiting and alone:
@@ -91,11 +92,12 @@ class Seeds:
             if not gone:
                 break
             waiting -= gone
+        self.watch.stale()
         if waiting:
             connection.rollback()
             return False
         connection.commit()
-        self.made, self.contents = {}, None
+        self.made = {}
         self._schema = Snapshot({})
         return True
 
@@ -149,7 +151,10 @@ class _Filler:
                 self._close_circles(table)
 
     def _reflected(self) -> dict[str, Table]:
-        """Return the tables: reading one takes several queries on most databases."""
+        """Return the tables: reading one takes several queries on most databases.
+
+        As many as reading them all, on some; but to find them takes another.
+        """
         import sqlalchemy as sa
 
         metadata = sa.MetaData()
@@ -159,6 +164,17 @@ class _Filler:
         with warnings.catch_warnings():
             # Types and indexes that SQLAlchemy does not know are none of our business here.
             warnings.simplefilter("ignore", sa.exc.SAWarning)
+            if len(self.names) <= _FEW:
+                return {
+                    name: sa.Table(
+                        each.name,
+                        metadata,
+                        schema=each.schema,
+                        autoload_with=self.connection,
+                        resolve_fks=False,
+                    )
+                    for name, each in self.names.items()
+                }
             for schema, wanted in by_schema.items():
                 metadata.reflect(
                     self.connection,

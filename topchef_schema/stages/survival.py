@@ -72,19 +72,16 @@ class Survival:
     def _rewritten(self) -> set[tuple[str, str | None]]:
         return {(each.table, each.column) for each in self._changed}
 
-    @cached_property
-    def _compared(self) -> Mapping[str, Collection[str]]:
-        """What was there before the upgrade, but for what the server sets by itself."""
-        by_server = {
-            key.removeprefix("column ")
-            for schema in self.schemas
-            for key, definition in schema.objects.items()
-            if key.startswith("column ") and _SET_BY_SERVER.search(definition)
-        }
-        return {
-            table: [each for each in rows.columns if f"{table}.{each}" not in by_server]
-            for table, rows in self._before.items()
-        }
+    def _compared(self, table: str) -> Collection[str] | None:
+        """Return what was there before the upgrade, but for what the server sets by itself."""
+        rows = self._before.get(table)
+        if rows is None:
+            return None
+        return [each for each in rows.columns if not self._is_set_by_server(table, each)]
+
+    def _is_set_by_server(self, table: str, column: str) -> bool:
+        definitions = (each.objects.get(f"column {table}.{column}", "") for each in self.schemas)
+        return any(_SET_BY_SERVER.search(each) for each in definitions)
 
     @cached_property
     def _kept(self) -> Contents:
@@ -93,6 +90,9 @@ class Survival:
         for table, rows in self._before.items():
             after = self.after.get(table)
             if after is None:
+                continue
+            if after is rows:
+                kept[table] = rows
                 continue
             columns = tuple(
                 each
@@ -125,8 +125,11 @@ class Survival:
         """
         if (table, column) not in self._rewritten:
             return False
-        one = {table: [column]}
-        return not lost(self.after, down, one) or not lost(self._before, down, one)
+
+        def lost_by(old: Contents) -> list[Loss]:
+            return lost({table: old[table]} if table in old else {}, down, lambda _: (column,))
+
+        return not lost_by(self.after) or not lost_by(self._before)
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class _Names:
         columns = {}
         for table, rows in before.items():
             name = tables.get(table, table)
-            if name in after:
+            if name in after and after[name] is not rows:
                 columns[name] = dict(_renamed_columns(rows, after[name]))
         return cls(tables, {table: names for table, names in columns.items() if names})
 

@@ -20,7 +20,7 @@ from topchef_schema.model import (
     diff,
 )
 from topchef_schema.stages import row_words, undoing
-from topchef_schema.stages.contents import Contents, Loss, read, tables
+from topchef_schema.stages.contents import Contents, Loss
 from topchef_schema.stages.rows import Seeds
 from topchef_schema.stages.survival import Survival
 
@@ -63,9 +63,9 @@ class UpDownUp:
     backend: str
     revision: Revision
     look: Callable[[Connection], Snapshot]
+    seeds: Seeds
     fill: bool = True
     findings: list[Finding] = field(default_factory=list)
-    seeds: Seeds = field(default_factory=Seeds)
     on_rows: Finding | None = None
 
     def only_up(self) -> Ending:
@@ -251,7 +251,7 @@ class UpDownUp:
         """Take the step; return how many statements it sent. Raises `_Failed`."""
         from topchef_schema.bridge.session import StepFailed
 
-        self.seeds.contents = None
+        self.seeds.watch.stale()
         try:
             return len(take(self.session, self.target, Step(self.revision, direction)))
         except StepFailed as failed:
@@ -265,11 +265,9 @@ class UpDownUp:
 
     def _contents(self, schema: Snapshot) -> Contents:
         """Return what stands in the tables of *schema*, which is that of now."""
-        if self.seeds.contents is None:
-            connection = self.session.connection
-            self.seeds.contents = read(connection, tables(connection, schema))
-            self.session.settle()
-        return self.seeds.contents
+        contents = self.seeds.watch.now(self.session.connection, schema)
+        self.session.settle()
+        return contents
 
     def _note(
         self, rule: str, severity: Severity, message: str, line: int | str, **more: str | None

@@ -1,0 +1,264 @@
+"""Follows one MySQL or MariaDB database: a table is read again when a statement has named it.
+
+Their catalogs do not tell what has changed. So what SQLAlchemy sends is heard, and held against
+what the server has counted of this session: a statement past SQLAlchemy, one of a routine, a
+connection that somebody opened, or any other kind of statement leads to reading everything.
+https://dev.mysql.com/doc/refman/8.4/en/server-status-variables.html#statvar_Com_xxx
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from topchef_schema.backends import mysql_catalog
+from topchef_schema.backends.base import undisturbed
+from topchef_schema.backends.following import Unwritten, uncertain
+from topchef_schema.backends.mysql_protocol import run
+from topchef_schema.backends.show_create import quoted
+from topchef_schema.model import Snapshot, names_of
+from topchef_schema.model.sql_words import Word, named_table, one_statement, split
+from topchef_schema.model.sql_writes import tables_written
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_LEAVES_SCHEMA = (
+    "select|set_option|show_.*|begin|commit|rollback|rollback_to_savepoint|savepoint|"
+    "release_savepoint|change_db|checksum|stmt_.*|admin_commands|insert|insert_select|update|"
+    "update_multi|delete|delete_multi|replace|replace_select|empty_query|compound_sql"
+)
+COUNTED = (
+    "SHOW SESSION STATUS WHERE value <> '0' AND (lower(variable_name) IN "
+    "('connections', 'threads_connected', 'handler_write', 'handler_update', 'handler_delete') "
+    "OR lower(left(variable_name, 4)) = 'com_' AND lower(variable_name) NOT REGEXP "
+    f"'^com_({_LEAVES_SCHEMA})$')"
+)
+"""Counts statements that may have changed the schema, written rows, and all connections."""
+
+_WRITES = {"DELETE", "INSERT", "REPLACE", "UPDATE"}
+_SAYS_NOTHING = {*_WRITES, "BEGIN", "CHECKSUM", "COMMIT", "DESC", "DESCRIBE", "RELEASE", "ROLLBACK"}
+_SAYS_NOTHING |= {"SAVEPOINT", "SELECT", "SET", "SHOW", "START"}
+_OF_TABLES = ("table", "column", "index", "constraint", "primary-key", "column-order", "period")
+_PARTS_OF_TABLES = {*_OF_TABLES, "partitions"}
+
+Units = dict[str, dict[str, str]]
+"""The tables: what there is of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the server has counted.
+
+    Of this session, statements that may have changed the schema, and rows written; of all
+    sessions, those that were ever opened and those that are open.
+    """
+
+    changes: int
+    rows: int
+    sessions: tuple[int, int]
+
+
+@dataclass
+class Following:
+    """The schema and the rows of one database as they were last seen; see `Backend.following`.
+
+    *whole* reads the whole schema, *batch* sends several statements at once.
+    """
+
+    exclude: Collection[str]
+    whole: Callable[[Connection], Snapshot]
+    batch: mysql_catalog.Batch
+    _last: Snapshot | None = None
+    _units: Units = field(default_factory=dict)
+    _rest: dict[str, str] = field(default_factory=dict)
+    _counted: Counted | None = None
+    _rows_counted: Counted | None = None
+    _checksums: dict[str, Any] = field(default_factory=dict)
+    _sent: list[str] = field(default_factory=list)
+    _done: list[tuple[str, int]] = field(default_factory=list)
+    _deaf: bool = False
+
+    def schema(self, connection: Connection) -> Snapshot:
+        """Return the schema as it is now, as a whole snapshot would give it."""
+        with undisturbed(connection), self._unheard():
+            before, self._counted = self._counted, _counted(connection)
+            if before is None:
+                self._hear(connection)
+            sent, self._sent[:] = list(self._sent), []
+            names = None if before is None else self._named(before, self._counted, sent)
+            if names is None or self._last is None or not self._read_again(connection, names):
+                self._last = self.whole(connection)
+                self._units, self._rest = _by_table(self._last)
+            elif names:
+                parts = chain.from_iterable(each.items() for each in self._units.values())
+                self._last = Snapshot({**self._rest, **dict(parts)})
+        return self._last
+
+    def unwritten(self, connection: Connection) -> Unwritten:
+        """Return what tells which tables nobody has written to since the last call."""
+        with undisturbed(connection), self._unheard():
+            before, self._rows_counted = self._rows_counted, _counted(connection)
+            done, self._done[:] = list(self._done), []
+            written = [tables_written(sql) for sql, _ in done]
+            if before is None or None in written:
+                self._checksums = self._sums(connection)
+                return uncertain
+            named = {name for each in written if each is not None for name in each}
+            if self._wrote_no_more(before, self._rows_counted, done):
+                for name in [each for each in self._checksums if each.lower() in named]:
+                    del self._checksums[name]
+                return lambda table: table.name.lower() not in named
+            sums, self._checksums = self._checksums, self._sums(connection)
+        # Rows may be others and have the same sum, once in a long while; so what a statement
+        # names counts as written.
+        same = {
+            name
+            for name, checksum in self._checksums.items()
+            if checksum is not None and sums.get(name) == checksum and name.lower() not in named
+        }
+        return lambda table: table.name in same
+
+    def _wrote_no_more(
+        self, before: Counted, now: Counted, done: Sequence[tuple[str, int]]
+    ) -> bool:
+        """Whether nothing was written but by the statements *done*.
+
+        The server counts what triggers write, and not what foreign keys do; of an UPDATE it is
+        not known how many rows it left as they were, and what stands for a table may be a view.
+        """
+        left_out = {each.lower() for each in self.exclude}
+        tables = left_out | {each.lower() for each in self._units}
+        told = 0
+        for sql, count in done:
+            verb, names = _verb(sql), tables_written(sql) or frozenset()
+            if verb in _WRITES:
+                told += max(count, 0)
+                if not names <= (tables if verb == "INSERT" else left_out):
+                    return False
+        return now.rows - before.rows == told and now.sessions == before.sessions
+
+    def _sums(self, connection: Connection) -> dict[str, Any]:
+        """Return a sum of the rows of each table."""
+        if not self._units:
+            return {}
+        asked = f"CHECKSUM TABLE {', '.join(quoted(each) for each in self._units)}"
+        return {name.partition(".")[2]: checksum for name, checksum in run(connection, asked)}
+
+    @contextmanager
+    def _unheard(self) -> Iterator[None]:
+        """Leave out what is sent meanwhile: it reads."""
+        self._deaf = True
+        try:
+            yield
+        finally:
+            self._deaf = False
+
+    def _hear(self, connection: Connection) -> None:
+        from sqlalchemy import event
+
+        def sending(_: Connection, __: Any, sql: str, *___: Any) -> None:
+            if not self._deaf:
+                self._sent.append(sql)
+
+        def sent(_: Connection, cursor: Any, sql: str, *__: Any) -> None:
+            if not self._deaf:
+                self._done.append((sql, cursor.rowcount))
+
+        event.listen(connection.engine, "before_cursor_execute", sending)
+        event.listen(connection.engine, "after_cursor_execute", sent)
+
+    def _named(self, before: Counted, now: Counted, sent: Sequence[str]) -> set[str] | None:
+        """Return the tables that were altered, None where it may be more than tables."""
+        altered = [_altered(each) for each in sent]
+        told = sum(bool(each) for each in altered)
+        if None in altered or now.changes - before.changes != told:
+            return None
+        if now.sessions != before.sessions:
+            return None
+        return {name for each in altered if each for name in each}
+
+    def _read_again(self, connection: Connection, names: set[str]) -> bool:
+        """Read the tables *names*, and those that lead to them; false where more is to be read."""
+        if not names:
+            return True
+        if any(self._triggers(each) for each in names):
+            return False
+        references = [f"REFERENCES {quoted(each)}" for each in names]
+        names |= {
+            table
+            for table, parts in self._units.items()
+            if any(each in said for said in parts.values() for each in references)
+        }
+        with mysql_catalog.reading(connection, self.exclude) as catalog:
+            if catalog.folds_case:
+                return False
+            listed = mysql_catalog.listed(catalog, names)
+            if any(each.word != "TABLE" for each in listed):
+                return False
+            for name in names:
+                self._units.pop(name, None)
+            for each, row in mysql_catalog.shown(catalog, listed, self.batch).items():
+                self._units[each.name] = dict(mysql_catalog.definitions(catalog, each, row))
+        return True
+
+    def _triggers(self, table: str) -> bool:
+        return any(
+            key.startswith("trigger ") and names_of(key)[0].lower() == table.lower()
+            for key in self._rest
+        )
+
+
+def _counted(connection: Connection) -> Counted:
+    found = {name.lower(): int(value) for name, value in run(connection, COUNTED)}
+    sessions = found.pop("connections"), found.pop("threads_connected")
+    rows = sum(found.pop(f"handler_{each}", 0) for each in ("write", "update", "delete"))
+    return Counted(sum(found.values()), rows, sessions)
+
+
+def _by_table(schema: Snapshot) -> tuple[Units, dict[str, str]]:
+    units: Units = {}
+    rest = {}
+    for key, definition in schema.objects.items():
+        if key.partition(" ")[0] in _PARTS_OF_TABLES:
+            units.setdefault(names_of(key)[0], {})[key] = definition
+        else:
+            rest[key] = definition
+    return units, rest
+
+
+def _verb(sql: str) -> str:
+    return sql.split(None, 1)[0].upper() if sql.strip() else ""
+
+
+@lru_cache(maxsize=5000)
+def _altered(sql: str) -> frozenset[str] | None:
+    """Return the tables that *sql* makes, alters or drops; None where it may do anything else."""
+    verb, *rest = one_statement(sql) or [Word("sign", "")]
+    if verb.key in _SAYS_NOTHING:
+        return frozenset()
+    keys = [each.key for each in rest]
+    if verb.key in ("CREATE", "DROP") and "INDEX" in keys[:2] and "ON" in keys:
+        return _tables([rest[keys.index("ON") + 1 :]])
+    if verb.key not in ("CREATE", "DROP", "ALTER") or keys[:1] != ["TABLE"]:
+        return None
+    if verb.key == "ALTER" and any(each in keys for each in ("RENAME", "EXCHANGE")):
+        return None
+    return _tables(split(rest[1:], ",") if verb.key == "DROP" else [rest[1:]])
+
+
+def _tables(found: Iterable[Sequence[Word]]) -> frozenset[str] | None:
+    names = set()
+    for each in found:
+        rest = list(each)
+        while rest and rest[0].key in ("IF", "NOT", "EXISTS"):
+            rest.pop(0)
+        table, _ = named_table(rest)
+        if table is None or table.schema is not None:
+            return None
+        names.add(table.name)
+    return frozenset(names)

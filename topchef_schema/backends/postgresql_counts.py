@@ -1,0 +1,246 @@
+"""What a PostgreSQL server counts and keeps, as far as it tells what was written since.
+
+https://www.postgresql.org/docs/current/monitoring-stats.html: what a session has written is counted
+when it is idle, at its end, and when it asks for it (since 15); the system's own catalogs are
+counted like any table. Every row tells the transaction that wrote it (``xmin``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from topchef_schema.backends.base import undisturbed
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from topchef_schema.model import TableName
+
+
+OLDEST = (15,)
+
+SEPARATOR = "\x01"
+"""Between a schema's name and a table's."""
+
+_MARK = """concat_ws(' ', pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid),
+    pg_stat_get_tuples_deleted(c.oid){0})"""
+COUNTS = f"""
+SELECT (SELECT json_object_agg(k.name, k.mark)::text FROM (
+SELECT c.relname::text AS name, {_MARK.format("")} AS mark FROM pg_catalog.pg_class c
+  WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r' AND NOT c.relisshared
+UNION ALL SELECT '(next)', (pg_snapshot_xmin(pg_current_snapshot())::xid)::text
+UNION ALL SELECT '(counting)', current_setting('track_counts')
+UNION ALL SELECT '(prepared)', count(*)::text
+  FROM pg_catalog.pg_prepared_statements WHERE starts_with(name, 'topchef_')
+UNION ALL SELECT '(roles)', concat_ws(' ', count(*), sum(hashtext(concat(r.oid, r.rolname))))
+  FROM pg_catalog.pg_roles r
+UNION ALL SELECT '(mappings)', concat_ws(' ', count(*), sum(hashtext(m::text)))
+  FROM pg_catalog.pg_user_mappings m
+UNION ALL SELECT '(role settings)', concat_ws(' ', count(*), max(s.xmin::text::bigint))
+  FROM pg_catalog.pg_db_role_setting s
+UNION ALL SELECT '(tablespaces)', concat_ws(' ', count(*), max(s.xmin::text::bigint))
+  FROM pg_catalog.pg_tablespace s
+UNION ALL SELECT '(sessions)', string_agg(
+    concat_ws(' ', a.pid, a.state, a.state_change, a.xact_start), '; ' ORDER BY a.pid)
+  FROM pg_catalog.pg_stat_get_activity(NULL) a
+  WHERE a.datid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE datname = current_database())
+    AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend') k),
+(SELECT json_object_agg(concat(n.nspname, '{{0}}', c.relname),
+    {_MARK.format(", c.oid, c.relfilenode")})::text
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind = 'r' AND c.oid >= 16384
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid))
+""".format(SEPARATOR)
+"""What was counted of the catalogs, and of the tables that hold their rows themselves.
+
+TRUNCATE, or a new type, gives a table another file. Another session that has done nothing since has
+the same state; what it wrote before may still come.
+"""
+
+_UNCOUNTED = {"(next)", "(prepared)", "pg_statistic", "pg_statistic_ext_data"}
+_UNCOUNTED |= {"pg_init_privs", "pg_largeobject", "pg_largeobject_metadata", "pg_seclabel"}
+_UNCOUNTED |= {"pg_subscription_rel"}
+"""Nothing of these is part of a schema."""
+
+_KEYS = {
+    "pg_class": (
+        "x.oid, coalesce((SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid = x.oid),"
+        " CASE WHEN x.relkind = 't' THEN (SELECT p.oid FROM pg_catalog.pg_class p"
+        " WHERE p.reltoastrelid = x.oid) END, x.oid)",
+        "x.oid >= 16384",
+    ),
+    "pg_constraint": ("x.oid, x.conrelid", "x.oid >= 16384"),
+    "pg_trigger": ("x.oid, x.tgrelid", "x.oid >= 16384"),
+    "pg_rewrite": ("x.oid, x.ev_class", "x.oid >= 16384"),
+    "pg_policy": ("x.oid, x.polrelid", "true"),
+    "pg_statistic_ext": ("x.oid, x.stxrelid", "true"),
+    "pg_depend": (
+        "x.objid, x.objid",
+        "x.classid = 'pg_class'::regclass AND x.refclassid = 'pg_class'::regclass"
+        " AND x.deptype IN ('a', 'i') AND x.refobjsubid > 0 AND x.objid >= 16384",
+    ),
+}
+"""By catalog: what tells its rows apart and the relation they belong to, and which rows count.
+
+Of `pg_depend` those that say which column owns a sequence.
+"""
+
+_OF_COLUMNS = (
+    "coalesce((SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid = x.{0}), x.{0})"
+)
+_PARTS = {
+    "pg_attribute": (_OF_COLUMNS.format("attrelid"), "x.attrelid >= 16384"),
+    "pg_inherits": (_OF_COLUMNS.format("inhrelid"), "true"),
+    "pg_attrdef": ("x.adrelid", "true"),
+    "pg_index": ("x.indrelid", "x.indexrelid >= 16384"),
+    "pg_sequence": ("x.seqrelid", "true"),
+    "pg_partitioned_table": ("x.partrelid", "true"),
+    "pg_foreign_table": ("x.ftrelid", "true"),
+}
+"""The same of catalogs of which no row goes away without another that is written or goes, too.
+
+But for `pg_inherits`.
+"""
+
+_BODIES = """
+SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p
+  WHERE p.oid >= 16384 AND (to_jsonb(p) ->> 'prosqlbody') IS NOT NULL)
+"""
+
+_TYPES = """
+SELECT concat_ws(' ', count(*), max(x.xmin::text::bigint))
+FROM pg_catalog.pg_type x LEFT JOIN pg_catalog.pg_type e ON e.oid = x.typelem AND e.typarray = x.oid
+WHERE x.oid >= 16384
+  AND (x.typrelid = 0 AND coalesce(e.typrelid, 0) = 0 OR x.typacl IS NOT NULL)
+"""
+"""Tells of the types that are no mere rows of a table."""
+
+Keys = dict[str, dict[int, int]]
+"""By catalog: the oid of what hangs on a relation, and that of the relation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What was counted at one look, of the catalogs and of the tables; empty: nothing is known."""
+
+    marks: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def prepared(self) -> int:
+        """How many of our prepared statements this session has: a driver may drop them all."""
+        return int(self.marks["(prepared)"])
+
+    @property
+    def next(self) -> str:
+        """The oldest transaction of which nothing could be seen then."""
+        return self.marks["(next)"]
+
+    def comparable(self, before: Counts) -> bool:
+        """Whether all is counted that was written since."""
+        same = all(self.marks.get(each) == before.marks.get(each) for each in _ALL_COUNTED)
+        return same and self.marks.get("(counting)") == "on"
+
+    def changed_since(self, before: Counts) -> set[str] | None:
+        """Return the catalogs written to; None where that may concern more than relations."""
+        if not self.comparable(before):
+            return None
+        changed = {
+            name
+            for name, mark in self.marks.items()
+            if before.marks.get(name) != mark and name not in _UNCOUNTED
+        }
+        others = changed - _KEYS.keys() - _PARTS.keys() - {DESCRIPTIONS, TYPES}
+        return None if others or self.lost("pg_inherits", before) else changed
+
+    def unwritten(self, before: Counts, table: TableName) -> bool:
+        """Whether nobody has written to *table*."""
+        name = f"{table.schema}{SEPARATOR}{table.name}"
+        mark = self.tables.get(name)
+        return mark is not None and mark == before.tables.get(name)
+
+    def lost(self, catalog: str, before: Counts) -> bool:
+        """Whether a row of *catalog* was deleted."""
+        return self.marks[catalog].split()[2:] != before.marks[catalog].split()[2:]
+
+
+_ALL_COUNTED = ("(counting)", "(sessions)")
+DESCRIPTIONS = "pg_description"
+TYPES = "pg_type"
+
+
+def can_count(connection: Connection) -> bool:
+    """Whether what this session has written can be seen in the counts."""
+    version = connection.dialect.server_version_info or (0,)
+    return version >= OLDEST and not connection.in_transaction()
+
+
+def counted(connection: Connection) -> Counts:
+    """Look at what was counted; nothing where this session cannot see what it has written."""
+    if not can_count(connection):
+        return Counts()
+    with undisturbed(connection):
+        # The counts can be seen as soon as this is over.
+        connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
+    with undisturbed(connection):
+        marks, tables = connection.exec_driver_sql(COUNTS).one()
+    return Counts(json.loads(marks), json.loads(tables or "{}"))
+
+
+def types(connection: Connection) -> str:
+    """Return what tells whether a type has come or gone, or is another."""
+    return str(connection.exec_driver_sql(_TYPES).scalar_one())
+
+
+def has_bodies(connection: Connection) -> bool:
+    """Whether there are functions that the server keeps as SQL, made of the columns of tables."""
+    return bool(connection.exec_driver_sql(_BODIES).scalar_one())
+
+
+def all_keys(connection: Connection) -> Keys:
+    """Return what hangs on relations."""
+    return {name: dict(_listed(connection, name)) for name in _KEYS}
+
+
+def changed_units(
+    connection: Connection, changed: Collection[str], now: Counts, before: Counts, keys: Keys
+) -> set[int]:
+    """Return the relations of which anything was written or is gone, and bring *keys* up to date.
+
+    Zero stands for what belongs to no relation.
+    """
+    new = f"age(x.xmin) <= (SELECT age('{before.next}'::xid))"
+    asked = [
+        f"SELECT '{name}', {what} FROM pg_catalog.{name} x WHERE {which} AND {new}"
+        for name, (what, which) in _KEYS.items()
+        if name in changed
+    ] + [
+        f"SELECT '{name}', 0, {unit} FROM pg_catalog.{name} x WHERE {which} AND {new}"
+        for name, (unit, which) in _PARTS.items()
+        if name in changed
+    ]
+    units = set()
+    found = connection.exec_driver_sql("\nUNION ALL\n".join(asked)) if asked else ()
+    for name, oid, unit in found:
+        units.add(unit)
+        if oid:
+            keys[name][oid] = unit
+    for name in (each for each in _KEYS if now.lost(each, before)):
+        there = dict(_listed(connection, name))
+        units |= {unit for oid, unit in keys[name].items() if oid not in there}
+        keys[name] = there
+    return units
+
+
+def _listed(connection: Connection, name: str) -> Iterable[tuple[int, int]]:
+    what, which = _KEYS[name]
+    found = connection.exec_driver_sql(f"SELECT {what} FROM pg_catalog.{name} x WHERE {which}")
+    return ((oid, unit) for oid, unit in found)
+
+
+def array(oids: Iterable[int]) -> str:
+    """Return *oids* as SQL."""
+    return f"'{{{', '.join(map(str, oids))}}}'::oid[]"

@@ -1,0 +1,83 @@
+"""Follows one SQLite database: what was made of a row of its catalog is kept as long as the row is.
+
+Which rows of tables were written is told by the statements that SQLAlchemy sent, as long as the
+library counts no more changes than those statements say: what a trigger, a foreign key or a
+statement past SQLAlchemy writes is counted too (https://sqlite.org/c3ref/total_changes.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from topchef_schema.backends import sqlite_schema
+from topchef_schema.backends.base import undisturbed
+from topchef_schema.backends.following import Unwritten, uncertain
+from topchef_schema.model import Snapshot
+from topchef_schema.model.sql_writes import tables_written
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from topchef_schema.model import TableName
+
+STATE = "SELECT total_changes(), (SELECT data_version FROM pragma_data_version)"
+
+
+@dataclass
+class Following:
+    """The schema and the writes of one database as they were last seen; see `Backend.following`."""
+
+    exclude: Collection[str]
+    _version: int | None = None
+    _catalog: sqlite_schema.Catalog = field(default_factory=sqlite_schema.Catalog)
+    _last: Snapshot = field(default_factory=lambda: Snapshot({}))
+    _sent: list[tuple[str, int]] | None = None
+    _state: tuple[int, int] = (0, 0)
+
+    def schema(self, connection: Connection) -> Snapshot:
+        """Return the schema as it is now, as a whole snapshot would give it."""
+        with undisturbed(connection):
+            version = connection.exec_driver_sql("PRAGMA main.schema_version").scalar_one()
+            if version != self._version:
+                self._catalog.read_again(connection, self.exclude)
+            objects = self._catalog.objects | sqlite_schema.header(connection)
+        if version != self._version or objects != self._last.objects:
+            self._last = Snapshot(objects)
+        self._version = version
+        return self._last
+
+    def unwritten(self, connection: Connection) -> Unwritten:
+        """Return what tells which tables nobody has written to since the last call."""
+        with undisturbed(connection):
+            changes, version = connection.exec_driver_sql(STATE).one()
+        before, self._state = self._state, (changes, version)
+        if self._sent is None:
+            self._sent = []
+            self._hear(connection)
+            return uncertain
+        sent, self._sent = self._sent, []
+        told = sum(max(count, 0) for sql, count in sent if _changes_rows(sql))
+        written = [tables_written(sql) for sql, _ in sent]
+        if None in written or (changes, version) != (before[0] + told, before[1]):
+            return uncertain
+        names = {name for each in written if each is not None for name in each}
+
+        def unwritten(table: TableName) -> bool:
+            return table.name.lower() not in names
+
+        return unwritten
+
+    def _hear(self, connection: Connection) -> None:
+        from sqlalchemy import event
+
+        def sent(_: Connection, cursor: Any, sql: str, *__: Any) -> None:
+            assert self._sent is not None
+            self._sent.append((sql, cursor.rowcount))
+
+        event.listen(connection.engine, "after_cursor_execute", sent)
+
+
+def _changes_rows(sql: str) -> bool:
+    return sql.lstrip()[:7].upper().startswith(("INSERT", "UPDATE", "DELETE", "REPLACE"))
