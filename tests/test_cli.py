@@ -164,6 +164,17 @@ def on_terminal(shop: Whole, answer: str, *arguments: str) -> tuple[int, str]:
     return process.wait(timeout=60), shown.decode()
 
 
+def test_a_bar_on_a_terminal(project: MakeProject) -> None:
+    """It is on stderr, with what is done, and none where only errors are wanted."""
+    shop = project("linear", ini="sqlalchemy.url = sqlite:///app.db")
+    ended, shown = on_terminal(shop, "", "roundtrip", "--on", "sqlite")
+    assert ended == 0, shown
+    assert "100%" in shown
+    assert "100%" not in shop.call("roundtrip", "--on", "sqlite").stderr
+    ended, shown = on_terminal(shop, "", "-q", "roundtrip", "--on", "sqlite")
+    assert "100%" not in shown
+
+
 @pytest.mark.parametrize(("answer", "code", "left"), [("n", 2, "cc30"), ("y", 0, "bb20")])
 def test_downgrade_asks_on_a_terminal(
     project: MakeProject, answer: str, code: int, left: str

@@ -322,3 +322,30 @@ def test_what_the_upgrade_does_is_told_apart(
     survival = Survival(contents(a=[1, 2], b=[3, 4]), after, NOTHING)
     assert [each.column for each in survival.changed_by_upgrade] == changed
     assert [each.column for each, _ in survival.lost(down, again)] == losses
+
+
+def test_what_a_trigger_may_have_written_is_not_lost() -> None:
+    """The time, say, of each UPDATE: of the upgrade, of the downgrade, of the second upgrade."""
+    before, after = contents(a=[1, 2], b=[3, 4]), contents(a=[1, 2], b=[5, 5])
+    down, again = contents(a=[1, 2], b=[6, 6]), contents(a=[1, 2], b=[7, 7])
+    (found,) = Survival(before, after, NOTHING).lost(down, again)
+    assert found[0].column == "b"
+    triggers = Snapshot({"trigger t.touched": "before update on t"})
+    assert list(Survival(before, after, (triggers, triggers)).lost(down, again)) == []
+    # What the upgrade leaves alone has to stay, whatever triggers there are.
+    (found,) = Survival(before, before, (triggers, triggers)).lost(down, again)
+    assert found[0].column == "b"
+
+
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
+def test_bits(connection: Connection, seeds: Seeds) -> None:
+    connection.exec_driver_sql(
+        "CREATE TABLE flags (id integer PRIMARY KEY, one bit, five bit(5) NOT NULL)"
+    )
+    connection.commit()
+    rows = filled(connection, seeds)["flags"]
+    assert len(rows.rows) >= LEAST
+    assert {"'00000'", "'11111'"} <= set(column(rows, "five")) or {
+        repr(b"\0"),
+        repr(b"\x1f"),
+    } <= set(column(rows, "five"))

@@ -199,9 +199,15 @@ if op.get_bind().execute(sa.text("SELECT id FROM log")).first():
         "a.py": revision("a1", log, 'op.drop_table("log")'),
         "b.py": revision("b2", f'op.create_table("kept", {KEY})', keep, down="a1"),
     }
-    report = proven(project(versions=versions), server)
+    shop = project(versions=versions)
+    report = proven(shop, server)
     assert told(report) == [("downgrade-leaves-trace", "error", "table kept")]
-    assert "only on the whole way down" in report.findings[0].message
+    finding = report.findings[0]
+    assert "only on the whole way down" in finding.message
+    # Where it is named first, for want of anything better.
+    assert finding.path == "alembic/versions/b.py"
+    lines = (shop.root / finding.path).read_text().splitlines()
+    assert 'create_table("kept"' in lines[(finding.line or 0) - 1]
     assert whole_checks(report) == {AT_ONCE: "passed", WAY_DOWN: "failed", MODELS: "skipped"}
 
 

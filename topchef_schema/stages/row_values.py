@@ -52,10 +52,24 @@ def values(type_: Any) -> Values | None:
     choices = getattr(type_, "enums", None) or (name == "SET" and type_.values) or _NAMED.get(name)
     if choices:
         return of_few(tuple(choices))
+    if name == "BIT":
+        return _bits(type_)
     if isinstance(type_, sa.ARRAY):
         item = values(type_.item_type)
         return item and Values(lambda number: [item.plain(number), item.plain(number + 1)], ([],))
     return next((make(type_) for kind, make in _makers().items() if isinstance(type_, kind)), None)
+
+
+def _bits(type_: Any) -> Values:
+    """Return numbers, or the texts that PostgreSQL takes, of so many bits."""
+    length = type_.length or 1
+    as_text = hasattr(type_, "varying")
+
+    def value(number: int) -> Any:
+        return format(number % 2**length, f"0{length}b") if as_text else number % 2**length
+
+    edges = (value(0), value(2**length - 1))
+    return of_few(edges) if length == 1 else Values(lambda number: value(number + 1), edges)
 
 
 def of_few(choices: Sequence[Any]) -> Values:

@@ -79,6 +79,11 @@ class Survival:
             return None
         return [each for each in rows.columns if not self._is_set_by_server(table, each)]
 
+    def _has_trigger(self, table: str) -> bool:
+        return any(
+            key.startswith(f"trigger {table}.") for schema in self.schemas for key in schema.objects
+        )
+
     def _is_set_by_server(self, table: str, column: str) -> bool:
         definitions = (each.objects.get(f"column {table}.{column}", "") for each in self.schemas)
         return any(_SET_BY_SERVER.search(each) for each in definitions)
@@ -125,6 +130,8 @@ class Survival:
         """
         if (table, column) not in self._rewritten:
             return False
+        if self._has_trigger(table):
+            return True  # which may write the time, or a random number
 
         def lost_by(old: Contents) -> list[Loss]:
             return lost({table: old[table]} if table in old else {}, down, lambda _: (column,))

@@ -23,9 +23,11 @@ _FOREIGN = re.compile(
 )
 _LABELS = re.compile(r"'[^'\n]*'(, '[^'\n]*')*")
 _COLUMN = re.compile(
-    r"(?P<type>[a-z]+( varying)?( ?\(\d+\))?)( default null|(?P<not_null> not null)?)",
+    r"(?P<type>[a-z]+( varying)?( ?\(\d+\))?)(?P<not_null> not null)?"
+    r"( default (?P<default>null|'[^'\n]*'(::[a-z ]+)?|-?[\d.]+|true|false|current_timestamp))?",
     re.IGNORECASE,
 )
+"""With a default that is a constant, or the time."""
 _COLLATION = re.compile(r" collate \w+", re.IGNORECASE)
 
 _DROPPED = {
@@ -107,6 +109,11 @@ def _drop(change: Change, place: _Place | None) -> str | None:
         return f"op.execute({_text(f'DROP {word} {change.name}')})"
     if place is None:
         return None
+    if kind == "trigger":
+        *on, name = _PART.findall(change.name)
+        # Where schemas hold tables, a trigger is known by its table alone.
+        table = f" ON {'.'.join(on)}" if len(on) > 1 else ""
+        return f"op.execute({_text(f'DROP TRIGGER {name}{table}')})"
     table, name = _text(place.table), _text(place.name)
     simple = {
         "table": f"op.drop_table({table}{place.options})",
@@ -159,8 +166,10 @@ def _column(place: _Place, definition: str) -> str | None:
     type_ = _type(definition)
     if type_ is None:
         return None
-    nullable = ", nullable=False" if type_[1] else ""
-    column = f"sa.Column({_text(place.name)}, {type_[0]}{nullable})"
+    facts = [_text(place.name), type_.words]
+    facts += ["nullable=False"] if type_.not_null else []
+    facts += [f"server_default={_sql(type_.default)}"] if type_.default else []
+    column = f"sa.Column({', '.join(facts)})"
     return f"op.add_column({_text(place.table)}, {column}{place.options})"
 
 
@@ -188,10 +197,13 @@ def _altered(change: Change, place: _Place | None) -> str | None:
     if old is None or new is None or place is None:
         return None
     facts = [_text(place.name)]
-    facts += [f"type_={old[0]}"] if old[0] != new[0] else []
-    facts += [f"nullable={not old[1]}"] if old[1] != new[1] else []
-    facts.append(f"existing_type={new[0]}")
-    facts += [f"existing_nullable={not new[1]}"] if old[1] == new[1] else []
+    facts += [f"type_={old.words}"] if old.words != new.words else []
+    facts += [f"nullable={not old.not_null}"] if old.not_null != new.not_null else []
+    facts += [f"server_default={_sql(old.default)}"] if old.default != new.default else []
+    facts.append(f"existing_type={new.words}")
+    facts += [f"existing_nullable={not new.not_null}"] if old.not_null == new.not_null else []
+    kept = new.default if old.default == new.default else None
+    facts += [f"existing_server_default={_sql(kept)}"] if kept else []
     if place.rebuilds:
         return f"{place.batch}batch.alter_column({', '.join(facts)})"
     return f"op.alter_column({', '.join([_text(place.table), *facts])}{place.options})"
@@ -201,8 +213,20 @@ def _collations(definition: str) -> list[str]:
     return [each.lower() for each in _COLLATION.findall(definition)]
 
 
-def _type(definition: str) -> tuple[str, bool] | None:
-    """Return a column's type in SQLAlchemy's words, and whether it is NOT NULL."""
+@dataclass(frozen=True, slots=True)
+class _Type:
+    """A column's type in SQLAlchemy's *words*, and its default in SQL."""
+
+    words: str
+    not_null: bool
+    default: str | None
+
+
+def _sql(default: str | None) -> str:
+    return "None" if default is None else f"sa.text({_text(default)})"
+
+
+def _type(definition: str) -> _Type | None:
     found = _COLUMN.fullmatch(definition)
     if found is None:
         return None
@@ -210,7 +234,10 @@ def _type(definition: str) -> tuple[str, bool] | None:
     name = _TYPES.get(word.strip())
     if name is None or (length and name != "String"):
         return None
-    return f"sa.{name}({length.rstrip(')')})", bool(found["not_null"])
+    # A text is written with its type in some catalogs, and means the same without.
+    default = re.sub(r"'::[a-z ]+\Z", "'", found["default"] or "null")
+    known = None if default.lower() == "null" else default
+    return _Type(f"sa.{name}({length.rstrip(')')})", bool(found["not_null"]), known)
 
 
 def _place(change: Change, usual_schema: str | None, *, rebuilds: bool) -> _Place | None:

@@ -6,14 +6,25 @@ when that is done: what one revision is to blame for is told once, there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from topchef_schema.errors import TopchefError
-from topchef_schema.model import Change, Check, Finding, Outcome, Severity, Snapshot, diff
+from topchef_schema.model import (
+    Change,
+    Check,
+    Finding,
+    Outcome,
+    Severity,
+    Snapshot,
+    diff,
+    names_of,
+)
 from topchef_schema.project import Project
 from topchef_schema.stages import whole_way
 from topchef_schema.stages.agreement import Modelled, disagreements
@@ -160,19 +171,32 @@ class WholeChecks:
             self._recreate()
             base = self._run(whole_way.untouched)
             changes = _changes(base, way.bottom)
-        found = [
-            self._finding(
-                "downgrade-leaves-trace",
-                "is not as it was before the first upgrade: that shows only on the whole way down",
-                None,
-                object=each.key,
-                before=each.before,
-                after=each.after,
-                help="let the downgrade of the revision that made or changed it undo that",
-            )
-            for each in changes
-        ]
+        found = [self._trace(each) for each in changes]
         self._failed(WAY_DOWN, *found) if found else self._passed(WAY_DOWN)
+
+    def _trace(self, change: Change) -> Finding:
+        """Tell of what is left at base, with the first place that names it: it may be made there."""
+        finding = self._finding(
+            "downgrade-leaves-trace",
+            "is not as it was before the first upgrade: that shows only on the whole way down",
+            None,
+            object=change.key,
+            before=change.before,
+            after=change.after,
+            help="let the downgrade of the revision that made or changed it undo that",
+        )
+        path, line = self._first_named(names_of(change.key)[-1:])
+        return replace(finding, path=path, line=line)
+
+    def _first_named(self, names: Sequence[str]) -> tuple[str | None, int | None]:
+        """Return file and line of the first revision that holds the words *names*."""
+        for name in names:
+            word = re.compile(rf"\b{re.escape(name)}\b")
+            for revision in self.project.revisions.all:
+                for number, line in enumerate(_lines(revision.path), 1):
+                    if word.search(line):
+                        return revision.path, number
+        return None, None
 
     def _models(self, way: WholeWay) -> None:
         if way.up.top is None:
@@ -245,6 +269,13 @@ class WholeChecks:
             line=None,
             **more,
         )
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def _changes(before: Snapshot, after: Snapshot) -> list[Change]:
