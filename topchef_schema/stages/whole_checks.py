@@ -175,7 +175,7 @@ class WholeChecks:
         self._failed(WAY_DOWN, *found) if found else self._passed(WAY_DOWN)
 
     def _trace(self, change: Change) -> Finding:
-        """Tell of what is left at base, with the first place that names it: it may be made there."""
+        """Tell of what is left at base, with the first line that names it: it may be made there."""
         finding = self._finding(
             "downgrade-leaves-trace",
             "is not as it was before the first upgrade: that shows only on the whole way down",
