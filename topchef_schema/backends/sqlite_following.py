@@ -1,4 +1,4 @@
-"""Follows one SQLite database: what was made of a row of its catalog is kept as long as the row is.
+"""Follows one SQLite database, whose file counts the changes of its schema.
 
 Which rows of tables were written is told by the statements that SQLAlchemy sent, as long as the
 library counts no more changes than those statements say: what a trigger, a foreign key or a
@@ -31,7 +31,7 @@ class Following:
 
     exclude: Collection[str]
     _version: int | None = None
-    _catalog: sqlite_schema.Catalog = field(default_factory=sqlite_schema.Catalog)
+    _tables: dict[str, str] = field(default_factory=dict)
     _last: Snapshot = field(default_factory=lambda: Snapshot({}))
     _sent: list[tuple[str, int]] | None = None
     _state: tuple[int, int] = (0, 0)
@@ -41,8 +41,8 @@ class Following:
         with undisturbed(connection):
             version = connection.exec_driver_sql("PRAGMA main.schema_version").scalar_one()
             if version != self._version:
-                self._catalog.read_again(connection, self.exclude)
-            objects = self._catalog.objects | sqlite_schema.header(connection)
+                self._tables = sqlite_schema.tables(connection, self.exclude)
+            objects = self._tables | sqlite_schema.header(connection)
         if version != self._version or objects != self._last.objects:
             self._last = Snapshot(objects)
         self._version = version

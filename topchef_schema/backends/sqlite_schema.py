@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.sqlite_tokens import (
@@ -61,43 +61,25 @@ COLUMN_CONSTRAINT = (
 )
 
 
-@dataclass
-class Catalog:
-    """What was read of the catalog, and the *objects* it makes."""
-
-    objects: dict[str, str] = field(default_factory=dict)
-    _rows: dict[Row, Mapping[str, str]] = field(default_factory=dict)
-
-    def read_again(self, connection: Connection, exclude: Collection[str]) -> None:
-        """Read the catalog; only rows that were not there the last time are looked at."""
-        left_out = {name.lower() for name in exclude}
-        rows = connection.exec_driver_sql(CATALOG).all()
-        # The catalog has a table's name on a trigger as the trigger spells it.
-        declared = {name.lower(): name for kind, name, _, _ in rows if kind in ("table", "view")}
-        found: dict[Row, Mapping[str, str]] = {}
-        for kind, name, table, sql in rows:
-            if table.lower() not in left_out:
-                row = kind, name, declared.get(table.lower(), table), sql
-                known = self._rows.get(row)
-                found[row] = definitions(*row) if known is None else known
-        self._rows = found
-        objects: dict[str, str] = {}
-        for each in found.values():
-            objects.update(each)
-        objects.update(_with_targets(objects))
-        self.objects = objects
-
-
-Row = tuple[str, str, str, "str | None"]
-
-
 def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
     """Return the canonical schema of the main database of *connection*."""
     from topchef_schema.model import Snapshot
 
-    catalog = Catalog()
-    catalog.read_again(connection, exclude)
-    return Snapshot(catalog.objects | header(connection))
+    return Snapshot(tables(connection, exclude) | header(connection))
+
+
+def tables(connection: Connection, exclude: Collection[str]) -> dict[str, str]:
+    """Return all objects that the catalog knows."""
+    left_out = {name.lower() for name in exclude}
+    rows = connection.exec_driver_sql(CATALOG).all()
+    # The catalog has a table's name on a trigger as the trigger spells it.
+    declared = {name.lower(): name for kind, name, _, _ in rows if kind in ("table", "view")}
+    objects: dict[str, str] = {}
+    for kind, name, table, sql in rows:
+        if table.lower() not in left_out:
+            objects.update(definitions(kind, name, declared.get(table.lower(), table), sql))
+    objects.update(_with_targets(objects))
+    return objects
 
 
 def header(connection: Connection) -> dict[str, str]:
@@ -106,11 +88,12 @@ def header(connection: Connection) -> dict[str, str]:
     return {f"header {field}": str(value) for field, value in sizes.items() if value}
 
 
+@lru_cache(maxsize=10_000)
 def definitions(kind: str, name: str, table: str, sql: str | None) -> Mapping[str, str]:
     """Return the objects in one row of the catalog: key to canonical definition.
 
-    SQLite's own tables and the indexes behind constraints are none. What this reader does not
-    understand is given as a whole.
+    A round trip reads the same rows again and again. SQLite's own tables and the indexes behind
+    constraints are none. What this reader does not understand is given as a whole.
     """
     if sql is None or name.lower().startswith("sqlite_"):
         return {}

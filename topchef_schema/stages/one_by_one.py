@@ -187,7 +187,7 @@ class Prover:
             if not self._stopped:
                 raise
         else:
-            if position % CHECK_EVERY == 0:
+            if position % CHECK_EVERY == 0 and revision.id in self.task.chosen:
                 self._check_look()
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.model import Snapshot, TableName, diff
@@ -185,10 +186,19 @@ class _Filler:
         keys = {name: str(each) for name, each in self.names.items()}
         return {name: metadata.tables[key] for name, key in keys.items() if key in metadata.tables}
 
+    @cached_property
+    def _all_checks(self) -> list[tuple[str, str]]:
+        """What the schema says of anything that speaks of a CHECK, with its name."""
+        objects = self.schema.objects.items()
+        return [(key.partition(" ")[2], said) for key, said in objects if "check" in said.lower()]
+
+    def _checks(self, table: str) -> list[str]:
+        return [said for name, said in self._all_checks if name.startswith(f"{table}.")]
+
     def _fill(self, name: str, table: Table, *, plain: bool) -> int:
         """Insert rows; return how many the server took."""
         old = len(self.there[name].rows)
-        shape = Shape(table, _checks(self.schema, name), self._parents_of, old, plain=plain)
+        shape = Shape(table, self._checks(name), self._parents_of, old, plain=plain)
         made = self._insert_all(table, shape) or self._insert_each(table, shape)
         self._parents = {
             key: rows
@@ -319,12 +329,3 @@ def _parents_first(reflected: Mapping[str, Table], home: str | None) -> Iterator
         for name in ready:
             del waiting[name]
             yield name
-
-
-def _checks(schema: Snapshot, table: str) -> list[str]:
-    """Return what the schema says of *table* that speaks of a CHECK."""
-    return [
-        said
-        for key, said in schema.objects.items()
-        if "check" in said.lower() and key.partition(" ")[2].startswith(f"{table}.")
-    ]
