@@ -32,7 +32,12 @@ and the [fingerprint](commands.md) of the schema. Where plain Alembic's downgrad
 revision has to fail, and the same has to be left behind. The script of `sql` is run too, by `psql`
 or the driver, and has to build the same as `upgrade`.
 
-The findings of `roundtrip` are bugs of those projects' revisions. `python3 compat/run.py` runs it
+The findings of `roundtrip` are bugs of those projects' revisions. `python3 compat/findings.py`
+looks for each of MLflow's without roundtrip: plain Alembic goes up to just below the revision, up,
+and down again, and `pg_dump`, `SHOW CREATE TABLE` or the text in SQLite's file before and after has
+to differ where the finding says, or the downgrade to fail with the same words. All were seen.
+
+`python3 compat/run.py` runs it
 all again and fails where anything is not as this page says; the gate does so for some of it.
 """
 

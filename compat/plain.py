@@ -22,7 +22,9 @@ from sqlalchemy import URL, NullPool, create_engine, make_url
 def main() -> None:
     """Do what the command line says, and write how it went into a file."""
     parser = ArgumentParser()
-    parser.add_argument("action", choices=["baseline", "upgrade", "downgrade", "versions"])
+    actions = ["baseline", "below", "upgrade", "downgrade", "versions"]
+    parser.add_argument("action", choices=actions)
+    parser.add_argument("--revision")
     parser.add_argument("--config")
     parser.add_argument("--url")
     parser.add_argument("--answer", type=Path)
@@ -33,33 +35,49 @@ def main() -> None:
         }
         answer["python"] = platform.python_version()
     else:
-        answer = moved(options.action, options.config, make_url(options.url))
+        url = make_url(options.url)
+        answer = moved(options.action, options.config, url, options.revision)
     options.answer.write_text(json.dumps(answer))
 
 
-def moved(action: str, ini: str, url: URL) -> dict[str, Any]:
-    """Return which revision failed, and what it said."""
+def moved(action: str, ini: str, url: URL, revision: str | None) -> dict[str, Any]:
+    """Return which revision failed, and what it said.
+
+    With *revision* it is moved to that one and, down, to below it; else to the heads and to base.
+    """
     config = Config(ini)
     settings = (
         dict(config.file_config["topchef"]) if config.file_config.has_section("topchef") else {}
     )
     driven = url.set(drivername=driver(settings, url))
     config.set_main_option("sqlalchemy.url", full(driven).replace("%", "%%"))
-    ScriptDirectory.from_config(config)  # puts prepend_sys_path of the ini on the path
+    # This also puts prepend_sys_path of the ini on the path.
+    parents = below(ScriptDirectory.from_config(config), revision)
     if "prepare" in settings:
         named(settings["prepare"])(config)
     try:
         if action == "baseline":
             there = url if driven.get_dialect().is_async else driven
             lay(settings["baseline"], Path(ini).parent, there, url)
+        elif action == "below":
+            for each in parents:
+                command.upgrade(config, each)
         elif action == "upgrade":
-            command.upgrade(config, "heads")
+            command.upgrade(config, revision or "heads")
         else:
-            command.downgrade(config, "base")
+            command.downgrade(config, parents[0] if parents else "base")
     except Exception as error:
         text = str(error).splitlines()[0] if str(error) else ""
         return {"revision": failed_revision(error), "error": f"{type(error).__name__}: {text}"}
     return {"revision": None, "error": None}
+
+
+def below(directory: ScriptDirectory, revision: str | None) -> list[str]:
+    """Return the revisions that *revision* stands on."""
+    if revision is None:
+        return []
+    script = directory.get_revision(revision)
+    return [] if script is None else [str(each) for each in script._all_down_revisions]
 
 
 def driver(settings: dict[str, str], url: URL) -> str:

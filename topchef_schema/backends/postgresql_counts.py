@@ -111,12 +111,10 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p
 """
 
 _TYPES = """
-SELECT concat_ws(' ', count(*), max(x.xmin::text::bigint))
-FROM pg_catalog.pg_type x LEFT JOIN pg_catalog.pg_type e ON e.oid = x.typelem AND e.typarray = x.oid
-WHERE x.oid >= 16384
-  AND (x.typrelid = 0 AND coalesce(e.typrelid, 0) = 0 OR x.typacl IS NOT NULL)
+SELECT concat_ws(' ', count(*), max(x.xmin::text::bigint)) FROM pg_catalog.pg_type x
+WHERE x.oid >= 16384 AND (x.typrelid = 0 AND x.typcategory <> 'A' OR x.typacl IS NOT NULL)
 """
-"""Tells of the types that are no mere rows of a table."""
+"""Tells of the types that are no mere rows of a table, and no arrays."""
 
 Keys = dict[str, dict[int, int]]
 """By catalog: the oid of what hangs on a relation, and that of the relation."""

@@ -115,7 +115,8 @@ def work(project: Project, task: Task, backend: str) -> Brought:
 class Prover:
     """The proof of one revision after the other, within one run of env.py.
 
-    *seeds* are the rows of our making that are in the database.
+    *seeds* are the rows of our making that are in the database, *schema* is what it is now, where
+    that is known.
     """
 
     project: Project
@@ -126,6 +127,7 @@ class Prover:
     outcome: Brought
     look: Callable[[Connection], Snapshot] = field(init=False)
     seeds: Seeds = field(init=False)
+    schema: Snapshot | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         following = self.target.backend.following({self.target.version_table, *OWN_TABLES})
@@ -226,12 +228,14 @@ class Prover:
             revision,
             self.look,
             self.seeds,
+            self.schema,
             fill=not on_rows,
         )
         alone = self.task.remembering.get(revision.id)
         self.session.remembering = alone is not None
         wanted = revision.id in self.task.chosen
         ending = proof.prove() if wanted else proof.only_up()
+        self.schema = proof.before if wanted else None
         if ending is Ending.AGAIN_WITHOUT_ROWS:
             assert proof.on_rows is not None
             again = {**self.task.rowless, revision.id: proof.on_rows}

@@ -166,12 +166,15 @@ class _Filler:
             # Types and indexes that SQLAlchemy does not know are none of our business here.
             warnings.simplefilter("ignore", sa.exc.SAWarning)
             if len(self.names) <= _FEW:
+                inspector: Any = sa.inspect(self.connection)
+                for what in ("table_comment", "check_constraints", "table_options"):
+                    setattr(inspector, f"get_multi_{what}", _unknown)
                 return {
                     name: sa.Table(
                         each.name,
                         metadata,
                         schema=each.schema,
-                        autoload_with=self.connection,
+                        autoload_with=inspector,
                         resolve_fks=False,
                     )
                     for name, each in self.names.items()
@@ -288,6 +291,11 @@ class _Filler:
 
 _HOPELESS = 8
 """So many rows are tried in a table that takes none."""
+
+
+def _unknown(**_: object) -> None:
+    """Take the place of what SQLAlchemy asks for where the database knows it."""
+    raise NotImplementedError
 
 
 def _target(key: ForeignKeyConstraint, home: str | None) -> tuple[str | None, str]:

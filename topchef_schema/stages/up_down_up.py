@@ -54,8 +54,9 @@ class Ending(Enum):
 class UpDownUp:
     """The proof of one revision, on a scratch database that is just below it.
 
-    *look* tells what the schema is now. With *fill* the tables are filled with rows first; *seeds*
-    are the rows of our making that are there, *on_rows* says what failed because of them.
+    *look* tells what the schema is now; *before* is it where that is known, and after a clean proof
+    that of the second upgrade. With *fill* the tables are filled with rows first; *seeds* are the
+    rows of our making that are there, *on_rows* says what failed because of them.
     """
 
     session: Session
@@ -64,6 +65,7 @@ class UpDownUp:
     revision: Revision
     look: Callable[[Connection], Snapshot]
     seeds: Seeds
+    before: Snapshot | None = None
     fill: bool = True
     findings: list[Finding] = field(default_factory=list)
     on_rows: Finding | None = None
@@ -85,7 +87,7 @@ class UpDownUp:
         Where it fails on rows, and nothing of it is left, it is proven on plainer ones, else on
         none, in the same database.
         """
-        before = self._snapshot()
+        before, self.before = self.before or self._snapshot(), None
         ending = self._prove(before, plain=False)
         for plain in (True, False):
             if ending is not Ending.AGAIN_WITHOUT_ROWS or not self._cleared(before):
@@ -165,6 +167,7 @@ class UpDownUp:
             return Ending.DIRTY
         for loss, when in survival.lost(kept, self._contents(again)):
             self._lost(loss, when)
+        self.before = again
         return Ending.CLEAN
 
     def _downgrade_failed(self, failed: StepFailed, survival: Survival) -> Ending:
