@@ -99,10 +99,10 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 SHARES = {
     "sampled": 10,
-    "stages": 6,
-    "bridge": 5,
-    "shortcut": 5,
-    "commands": 3,
+    "stages": 4,
+    "bridge": 4,
+    "shortcut": 4,
+    "commands": 2,
     "database": 3,
     "backends": 2,
     "revisions": 2,

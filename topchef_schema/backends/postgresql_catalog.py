@@ -70,7 +70,7 @@ def read(
     from sqlalchemy import text
 
     for query in which:
-        yield from rows(connection.execute(text(query.format_map(spelling))))
+        yield from rows(connection.execute(text(query.format_map(spelling))).all())
 
 
 def rows(found: Iterable[Any]) -> Iterator[Row]:

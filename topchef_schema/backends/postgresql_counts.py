@@ -68,8 +68,9 @@ _UNCOUNTED |= {"pg_subscription_rel"}
 _KEYS = {
     "pg_class": (
         "x.oid, coalesce((SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid = x.oid),"
-        " CASE WHEN x.relkind = 't' THEN (SELECT p.oid FROM pg_catalog.pg_class p"
-        " WHERE p.reltoastrelid = x.oid) END, x.oid)",
+        " CASE WHEN x.relkind = 't' THEN (SELECT d.refobjid FROM pg_catalog.pg_depend d"
+        " WHERE d.classid = 'pg_class'::regclass AND d.objid = x.oid AND d.deptype = 'i'"
+        " AND d.refclassid = 'pg_class'::regclass LIMIT 1) END, x.oid)",
         "x.oid >= 16384",
     ),
     "pg_constraint": ("x.oid, x.conrelid", "x.oid >= 16384"),
@@ -200,7 +201,7 @@ def has_bodies(connection: Connection) -> bool:
 
 def all_keys(connection: Connection) -> Keys:
     """Return what hangs on relations."""
-    return {name: dict(_listed(connection, name)) for name in _KEYS}
+    return _listed(connection, _KEYS)
 
 
 def changed_units(
@@ -226,17 +227,23 @@ def changed_units(
         units.add(unit)
         if oid:
             keys[name][oid] = unit
-    for name in (each for each in _KEYS if now.lost(each, before)):
-        there = dict(_listed(connection, name))
+    for name, there in _listed(connection, [k for k in _KEYS if now.lost(k, before)]).items():
         units |= {unit for oid, unit in keys[name].items() if oid not in there}
         keys[name] = there
     return units
 
 
-def _listed(connection: Connection, name: str) -> Iterable[tuple[int, int]]:
-    what, which = _KEYS[name]
-    found = connection.exec_driver_sql(f"SELECT {what} FROM pg_catalog.{name} x WHERE {which}")
-    return ((oid, unit) for oid, unit in found)
+def _listed(connection: Connection, names: Collection[str]) -> Keys:
+    found: Keys = {name: {} for name in names}
+    asked = [
+        f"SELECT '{name}', {what} FROM pg_catalog.{name} x WHERE {which}"
+        for name, (what, which) in _KEYS.items()
+        if name in found
+    ]
+    rows = connection.exec_driver_sql("\nUNION ALL\n".join(asked)) if asked else ()
+    for name, oid, unit in rows:
+        found[name][oid] = unit
+    return found
 
 
 def array(oids: Iterable[int]) -> str:
