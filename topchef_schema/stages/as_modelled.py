@@ -14,7 +14,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import first_line
-from topchef_schema.model import OWN_TABLES, Change, Snapshot, diff
+from topchef_schema.model import Change, Snapshot, diff
 from topchef_schema.stages.entry import connected
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def differences(
         except SQLAlchemyError as error:
             log.debug("the models cannot be made without revisions: %s", first_line(error))
             return Differences()
-        left_out = {target.version_table, *OWN_TABLES}
+        left_out = target.own_tables
         before = target.backend.snapshot(connection, left_out)
         after = target.backend.snapshot(ideal, left_out)
         changes = diff(before, after).changes

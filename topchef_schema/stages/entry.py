@@ -14,7 +14,7 @@ from topchef_schema import backends
 from topchef_schema.backends.base import Failure, Held, first_line, safe_label
 from topchef_schema.backends.driver_message import driver_message
 from topchef_schema.errors import TopchefError, UnreachableError, UsageError
-from topchef_schema.model import DatabaseUrl, Environment
+from topchef_schema.model import OWN_TABLES, DatabaseUrl, Environment
 from topchef_schema.project import Project, parse_url
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ class Target:
     name: str | None = None
     run_id: str = ""
     locked: Held = lambda: True
+
+    @property
+    def own_tables(self) -> frozenset[str]:
+        """The tables that are no part of the project's schema: Alembic's and ours."""
+        return OWN_TABLES | {self.version_table}
 
 
 @dataclass

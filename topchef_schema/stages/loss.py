@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from topchef_schema.model import (
-    OWN_TABLES,
     UNKNOWN,
     Doing,
     Effect,
@@ -79,7 +78,7 @@ def expected(project: Project, plan: Planner, *, replay: bool = True) -> Expecte
 
 def _has_rows(session: Session, target: Target) -> bool:
     rows = Rows(session.connection, target.backend)
-    return rows.anywhere({target.version_table, *OWN_TABLES})
+    return rows.anywhere(target.own_tables)
 
 
 def _may_lose(section: Section) -> bool:
@@ -156,7 +155,7 @@ class _Looker:
     def _read(self, section: Section) -> list[str]:
         """Return the tables whose rows the step has read."""
         asked = dict.fromkeys(name for sql in section.reads for name in named_tables(sql))
-        left_out = {self.target.version_table, *OWN_TABLES}
+        left_out = self.target.own_tables
         return [
             str(each)
             for each in asked
@@ -189,12 +188,12 @@ class _Looker:
         table, column = self.names.taken(effect)
         if effect.doing in HARMLESS or table is None or (effect.column and column is None):
             return
-        if table.name not in {self.target.version_table, *OWN_TABLES}:
+        if table.name not in self.target.own_tables:
             yield _Suspect(section, effect.doing, table, column, statement)
 
     def _lost(self, suspect: _Suspect) -> Finding | None:
         if suspect.table is None:
-            left_out = {self.target.version_table, *OWN_TABLES}
+            left_out = self.target.own_tables
             return self._finding(suspect, suspect.why) if self.rows.anywhere(left_out) else None
         found = self.rows.of(suspect.table, suspect.column)
         if found is None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 from topchef_schema.backends.base import Failure, first_line
 from topchef_schema.errors import HistoryError, TopchefError
 from topchef_schema.model import (
-    OWN_TABLES,
     HistoryEntry,
     HistoryStatus,
     JournalEntry,
@@ -209,7 +208,7 @@ def unrecorded(project: Project, seen: Observed) -> UnrecordedMoves:
 
 def schema_of(session: Session, target: Target, exclude: Collection[str] = ()) -> Snapshot:
     """Return the schema without *exclude*, Alembic's version table and our own tables."""
-    left_out = {target.version_table, *OWN_TABLES, *exclude}
+    left_out = target.own_tables.union(exclude)
     return target.backend.snapshot(session.connection, left_out)
 
 

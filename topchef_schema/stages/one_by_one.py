@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from topchef_schema.model import (
-    OWN_TABLES,
     Check,
     Finding,
     Outcome,
@@ -130,7 +129,7 @@ class Prover:
     schema: Snapshot | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        following = self.target.backend.following({self.target.version_table, *OWN_TABLES})
+        following = self.target.backend.following(self.target.own_tables)
         self.look, self.seeds = following.schema, Seeds(Watch(following))
 
     def run(self) -> None:
