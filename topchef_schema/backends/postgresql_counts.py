@@ -44,10 +44,12 @@ UNION ALL SELECT '(role settings)', concat_ws(' ', count(*), max(s.xmin::text::b
 UNION ALL SELECT '(tablespaces)', concat_ws(' ', count(*), max(s.xmin::text::bigint))
   FROM pg_catalog.pg_tablespace s
 UNION ALL SELECT '(sessions)', string_agg(
-    concat_ws(' ', a.pid, a.state, a.state_change, a.xact_start), '; ' ORDER BY a.pid)
+    concat_ws(' ', a.pid, coalesce(a.state, clock_timestamp()::text), a.state_change,
+      a.xact_start), '; ' ORDER BY a.pid)
   FROM pg_catalog.pg_stat_get_activity(NULL) a
   WHERE a.datid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE datname = current_database())
-    AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend') k),
+    AND a.pid <> pg_backend_pid()
+    AND coalesce(a.backend_type, 'client backend') = 'client backend') k),
 (SELECT json_object_agg(concat(n.nspname, '{{0}}', c.relname),
     {_MARK.format(", c.oid, c.relfilenode")})::text
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -57,7 +59,7 @@ UNION ALL SELECT '(sessions)', string_agg(
 """What was counted of the catalogs, and of the tables that hold their rows themselves.
 
 TRUNCATE, or a new type, gives a table another file. Another session that has done nothing since has
-the same state; what it wrote before may still come.
+the same state; what it wrote before may still come. One of another user shows nothing.
 """
 
 _UNCOUNTED = {"(next)", "(prepared)", "pg_statistic", "pg_statistic_ext_data"}
