@@ -109,7 +109,10 @@ def test_an_index_is_built_concurrently_while_others_wait(
     env.write_text(env.read_text().replace(pool, f'{pool}, isolation_level="{isolation}"'))
     holder = started(shop, scratch)
     waiters = [shop.start("upgrade", "--url-env", "SHOP", SHOP=text(scratch)) for _ in range(2)]
-    sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'topchef-db run%'"
+    sessions = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'topchef-db run%' "
+        "AND datname = current_database()"
+    )
     end = time.monotonic() + 60
     while query(scratch, sessions.replace("%", "%%"))[0][0] < 3:
         assert time.monotonic() < end
@@ -126,7 +129,7 @@ LOST = """\
 import time
 op.create_table("before", sa.Column("id", sa.Integer))
 op.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-           "WHERE application_name LIKE 'topchef-db run%'")
+           "WHERE application_name LIKE 'topchef-db run%' AND datname = current_database()")
 time.sleep(1.2)
 {more}
 """

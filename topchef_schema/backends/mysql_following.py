@@ -40,6 +40,11 @@ COUNTED = (
 )
 """Counts statements that may have changed the schema, written rows, and all connections."""
 
+BASE_TABLES = (
+    "SELECT table_name FROM information_schema.tables "
+    "WHERE table_schema = database() AND table_type = 'BASE TABLE'"
+)
+
 _WRITES = {"DELETE", "INSERT", "REPLACE", "UPDATE"}
 _SAYS_NOTHING = {*_WRITES, "BEGIN", "CHECKSUM", "COMMIT", "DESC", "DESCRIBE", "RELEASE", "ROLLBACK"}
 _SAYS_NOTHING |= {"SAVEPOINT", "SELECT", "SET", "SHOW", "START"}
@@ -76,6 +81,7 @@ class Following:
     _last: Snapshot | None = None
     _units: Units = field(default_factory=dict)
     _rest: dict[str, str] = field(default_factory=dict)
+    _left_out: set[str] = field(default_factory=set)
     _counted: Counted | None = None
     _rows_counted: Counted | None = None
     _checksums: dict[str, Any] = field(default_factory=dict)
@@ -94,6 +100,8 @@ class Following:
             if names is None or self._last is None or not self._read_again(connection, names):
                 self._last = self.whole(connection)
                 self._units, self._rest = _by_table(self._last)
+                found = run(connection, BASE_TABLES).scalars()
+                self._left_out = {name.lower() for name in found if name in self.exclude}
             elif names:
                 parts = chain.from_iterable(each.items() for each in self._units.values())
                 self._last = Snapshot({**self._rest, **dict(parts)})
@@ -131,7 +139,7 @@ class Following:
         The server counts what triggers write, and not what foreign keys do; of an UPDATE it is
         not known how many rows it left as they were, and what stands for a table may be a view.
         """
-        left_out = {each.lower() for each in self.exclude}
+        left_out = self._left_out
         tables = left_out | {each.lower() for each in self._units}
         told = 0
         for sql, count in done:
@@ -139,6 +147,8 @@ class Following:
             if verb in _WRITES:
                 told += max(count, 0)
                 if not names <= (tables if verb == "INSERT" else left_out):
+                    return False
+                if verb != "INSERT" and self._leading_to(names):
                     return False
         return now.rows - before.rows == told and now.sessions == before.sessions
 
@@ -182,18 +192,22 @@ class Following:
             return None
         return {name for each in altered if each for name in each}
 
+    def _leading_to(self, names: Collection[str]) -> set[str]:
+        """Return the tables whose foreign keys lead to the tables *names*."""
+        references = [f"references {quoted(each)}".lower() for each in names]
+        return {
+            table
+            for table, parts in self._units.items()
+            if any(each in said.lower() for said in parts.values() for each in references)
+        }
+
     def _read_again(self, connection: Connection, names: set[str]) -> bool:
         """Read the tables *names*, and those that lead to them; false where more is to be read."""
         if not names:
             return True
         if any(self._triggers(each) for each in names):
             return False
-        references = [f"REFERENCES {quoted(each)}" for each in names]
-        names |= {
-            table
-            for table, parts in self._units.items()
-            if any(each in said for said in parts.values() for each in references)
-        }
+        names |= self._leading_to(names)
         with mysql_catalog.reading(connection, self.exclude) as catalog:
             if catalog.folds_case:
                 return False
