@@ -33,7 +33,7 @@ SELECT c.relname::text AS name, {_MARK.format("")} AS mark FROM pg_catalog.pg_cl
   WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r' AND NOT c.relisshared
 UNION ALL SELECT '(next)', (pg_snapshot_xmin(pg_current_snapshot())::xid)::text
 UNION ALL SELECT '(counting)', current_setting('track_counts')
-UNION ALL SELECT '(prepared)', count(*)::text
+UNION ALL SELECT '(prepared)', string_agg(name, ' ')
   FROM pg_catalog.pg_prepared_statements WHERE starts_with(name, 'topchef_')
 UNION ALL SELECT '(roles)', concat_ws(' ', count(*), sum(hashtext(concat(r.oid, r.rolname))))
   FROM pg_catalog.pg_roles r
@@ -131,9 +131,9 @@ class Counts:
     tables: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def prepared(self) -> int:
-        """How many of our prepared statements this session has: a driver may drop them all."""
-        return int(self.marks["(prepared)"])
+    def prepared(self) -> list[str]:
+        """Which of our prepared statements this session has: a driver may drop them all."""
+        return (self.marks["(prepared)"] or "").split()
 
     @property
     def next(self) -> str:

@@ -140,12 +140,13 @@ class Following:
         """Read *units*, by a statement that is planned once: planning takes most of the time."""
         from sqlalchemy import text
 
-        if not self._seen.prepared:
+        name = f"topchef_relations_{self._owner}"
+        if name not in self._seen.prepared:
             words = {**spelling, "these": "c.oid = ANY ($1)"}
             parts = (*queries.OF_RELATIONS, queries.ANY_GRANTS)
             sql = "\nUNION ALL\n".join(f"({each.format_map(words)})" for each in parts)
-            connection.execute(text(f"PREPARE topchef_relations (oid[]) AS {sql}"))
-        found = connection.exec_driver_sql(f"EXECUTE topchef_relations ({counts.array(units)})")
+            connection.execute(text(f"PREPARE {name} (oid[]) AS {sql}"))
+        found = connection.exec_driver_sql(f"EXECUTE {name} ({counts.array(units)})")
         yield from catalog.rows(found)
 
     def _by_unit(self, rows: Iterable[Row]) -> Units:
