@@ -166,17 +166,11 @@ class Witness:
 
 
 def _dumped(database: ScratchDatabase) -> list[str]:
-    url = database.url
-    given = {
-        "PGHOST": url.host or url.query.get("host"),
-        "PGPORT": url.port or url.query.get("port"),
-        "PGUSER": url.username,
-        "PGPASSWORD": url.password,
-        "PGDATABASE": url.database,
-    }
+    from compat.trial import libpq
+
     done = subprocess.run(
         ["pg_dump", "--schema-only"],
-        env={**os.environ, **{key: str(value) for key, value in given.items() if value}},
+        env={**os.environ, **libpq(database.url)},
         capture_output=True,
         text=True,
         check=True,

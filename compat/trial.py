@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from compat.description import COMMANDS, Description, Expected
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import URL, Connection
 
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
@@ -292,6 +292,18 @@ def version_rows(connection: Connection) -> tuple[str, ...]:
     return tuple(sorted(str(row[0]) for row in rows))
 
 
+def libpq(url: URL) -> dict[str, str]:
+    """Return the environment in which PostgreSQL's own programs find the database at *url*."""
+    given = {
+        "PGHOST": url.host or url.query.get("host"),
+        "PGPORT": url.port or url.query.get("port"),
+        "PGUSER": url.username,
+        "PGPASSWORD": url.password,
+        "PGDATABASE": url.database,
+    }
+    return {key: str(value) for key, value in given.items() if value}
+
+
 def fed(backend: Backend, database: ScratchDatabase, script: str) -> str:
     """Run *script*; return what was wrong with it.
 
@@ -300,17 +312,10 @@ def fed(backend: Backend, database: ScratchDatabase, script: str) -> str:
     """
     url = database.url
     if shell := {"postgresql": "psql"}.get(backend.name):
-        given = {
-            "PGHOST": url.host or url.query.get("host"),
-            "PGPORT": url.port or url.query.get("port"),
-            "PGUSER": url.username,
-            "PGPASSWORD": url.password,
-            "PGDATABASE": url.database,
-        }
         done = subprocess.run(
             [shell, "-X", "-q", "-f", "-"],
             input=script,
-            env={**os.environ, **{key: str(value) for key, value in given.items() if value}},
+            env={**os.environ, **libpq(url)},
             capture_output=True,
             text=True,
             encoding="utf-8",

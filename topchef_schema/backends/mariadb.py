@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,10 +156,7 @@ class MariaDB:
         """Return what reads again the tables that statements have named."""
         from topchef_schema.backends.mysql_following import Following
 
-        def whole(connection: Connection) -> Snapshot:
-            return self.snapshot(connection, exclude)
-
-        return Following(exclude, whole, _batch)
+        return Following(exclude, partial(self.snapshot, exclude=exclude), _batch)
 
     def run_script(self, url: URL, script: str) -> None:
         """Send everything at once, and hear the answer to each statement."""

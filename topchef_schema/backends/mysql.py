@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch, mysql_throwaway
@@ -134,10 +134,7 @@ class MySQL:
         """Return what reads again the tables that statements have named."""
         from topchef_schema.backends.mysql_following import Following
 
-        def whole(connection: Connection) -> Snapshot:
-            return self.snapshot(connection, exclude)
-
-        return Following(exclude, whole, _batch)
+        return Following(exclude, partial(self.snapshot, exclude=exclude), _batch)
 
     def run_script(self, url: URL, script: str) -> None:
         """Send everything at once, and hear the answer to each statement."""

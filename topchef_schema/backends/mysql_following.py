@@ -22,7 +22,7 @@ from topchef_schema.backends.mysql_protocol import run
 from topchef_schema.backends.show_create import quoted
 from topchef_schema.model import Snapshot, names_of
 from topchef_schema.model.sql_words import Word, named_table, one_statement, split
-from topchef_schema.model.sql_writes import tables_written
+from topchef_schema.model.sql_writes import WRITES, tables_written, verb_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -45,8 +45,7 @@ BASE_TABLES = (
     "WHERE table_schema = database() AND table_type = 'BASE TABLE'"
 )
 
-_WRITES = {"DELETE", "INSERT", "REPLACE", "UPDATE"}
-_SAYS_NOTHING = {*_WRITES, "BEGIN", "CHECKSUM", "COMMIT", "DESC", "DESCRIBE", "RELEASE", "ROLLBACK"}
+_SAYS_NOTHING = {*WRITES, "BEGIN", "CHECKSUM", "COMMIT", "DESC", "DESCRIBE", "RELEASE", "ROLLBACK"}
 _SAYS_NOTHING |= {"SAVEPOINT", "SELECT", "SET", "SHOW", "START"}
 _OF_TABLES = ("table", "column", "index", "constraint", "primary-key", "column-order", "period")
 _PARTS_OF_TABLES = {*_OF_TABLES, "partitions"}
@@ -143,8 +142,8 @@ class Following:
         tables = left_out | {each.lower() for each in self._units}
         told = 0
         for sql, count in done:
-            verb, names = _verb(sql), tables_written(sql) or frozenset()
-            if verb in _WRITES:
+            verb, names = verb_of(sql), tables_written(sql) or frozenset()
+            if verb in WRITES:
                 told += max(count, 0)
                 if not names <= (tables if verb == "INSERT" else left_out):
                     return False
@@ -243,10 +242,6 @@ def _by_table(schema: Snapshot) -> tuple[Units, dict[str, str]]:
         else:
             rest[key] = definition
     return units, rest
-
-
-def _verb(sql: str) -> str:
-    return sql.split(None, 1)[0].upper() if sql.strip() else ""
 
 
 @lru_cache(maxsize=5000)

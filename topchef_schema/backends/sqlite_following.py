@@ -15,12 +15,10 @@ from topchef_schema.backends import sqlite_schema
 from topchef_schema.backends.base import undisturbed
 from topchef_schema.backends.following import Unwritten, uncertain
 from topchef_schema.model import Snapshot
-from topchef_schema.model.sql_writes import tables_written
+from topchef_schema.model.sql_writes import WRITES, tables_written, verb_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-    from topchef_schema.model import TableName
 
 STATE = "SELECT total_changes(), (SELECT data_version FROM pragma_data_version)"
 
@@ -58,16 +56,12 @@ class Following:
             self._hear(connection)
             return uncertain
         sent, self._sent = self._sent, []
-        told = sum(max(count, 0) for sql, count in sent if _changes_rows(sql))
+        told = sum(max(count, 0) for sql, count in sent if verb_of(sql) in WRITES)
         written = [tables_written(sql) for sql, _ in sent]
         if None in written or (changes, version) != (before[0] + told, before[1]):
             return uncertain
         names = {name for each in written if each is not None for name in each}
-
-        def unwritten(table: TableName) -> bool:
-            return table.name.lower() not in names
-
-        return unwritten
+        return lambda table: table.name.lower() not in names
 
     def _hear(self, connection: Connection) -> None:
         from sqlalchemy import event
@@ -77,7 +71,3 @@ class Following:
             self._sent.append((sql, cursor.rowcount))
 
         event.listen(connection.engine, "after_cursor_execute", sent)
-
-
-def _changes_rows(sql: str) -> bool:
-    return sql.lstrip()[:7].upper().startswith(("INSERT", "UPDATE", "DELETE", "REPLACE"))

@@ -41,15 +41,19 @@ WHOLES = (
 """Kinds of objects that have parts."""
 
 
-_NAME = re.compile(r""""(?:[^"]|"")*"|`(?:[^`]|``)*`|[^."`]+""")
+NAME = re.compile(r'"(?:[^"]|"")*"|`(?:[^`]|``)*`|[^.]+')
+"""One of the names between dots, in its quotes if it has any."""
 
 
 def names_of(key: str) -> tuple[str, ...]:
     """Return the names between the dots of the object *key*, without their quotes."""
-    found = _NAME.findall(key.partition(" ")[2])
-    return tuple(
-        each[1:-1].replace(each[0] * 2, each[0]) if each[0] in '"`' else each for each in found
-    )
+    return tuple(bare(each) for each in NAME.findall(key.partition(" ")[2]))
+
+
+def bare(name: str) -> str:
+    """Return *name* without the quotes it may stand in."""
+    quote = name[0]
+    return name[1:-1].replace(quote * 2, quote) if quote in '"`' else name
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,20 @@ from topchef_schema.model.sql_words import Word, named_table, one_statement, spl
 Names = frozenset[str]
 """Of tables, without their schemas and in small letters."""
 
+WRITES = {"DELETE", "INSERT", "REPLACE", "UPDATE"}
+"""The first words of statements of which a database tells how many rows they changed."""
+
 _NONE: Names = frozenset()
 _READS = {"CHECKSUM", "DESC", "DESCRIBE", "PRAGMA", "SELECT", "SET", "SHOW", "USE"}
 _READS |= {"ANALYZE", "COMMENT", "GRANT", "REVOKE"}
 _READS |= {"BEGIN", "COMMIT", "RELEASE", "ROLLBACK", "SAVEPOINT", "START"}
 _ASIDE = {"IF", "NOT", "EXISTS", "ONLY", "INTO", "OR", "IGNORE", "REPLACE", "ABORT", "TABLE"}
 _ROWLESS = {"FUNCTION", "PROCEDURE", "TRIGGER", "VIEW"}
+
+
+def verb_of(sql: str) -> str:
+    """Return the first word of *sql*, in capitals."""
+    return sql.split(None, 1)[0].upper() if sql.strip() else ""
 
 
 @lru_cache(maxsize=5000)

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 
 from topchef_schema.model import Change
+from topchef_schema.model.snapshot import NAME, bare
 
-_PART = re.compile(r'"(?:[^"]|"")*"|`(?:[^`]|``)*`|[^.]+')
 _COLUMNS = r'\((?P<columns>[\w"`, ]+)\)'
 _INDEX = re.compile(rf"(?P<unique>unique )?(?:key |index )?{_COLUMNS}", re.IGNORECASE)
 _UNIQUE = re.compile(rf"unique {_COLUMNS}", re.IGNORECASE)
@@ -110,7 +110,7 @@ def _drop(change: Change, place: _Place | None) -> str | None:
     if place is None:
         return None
     if kind == "trigger":
-        *on, name = _PART.findall(change.name)
+        *on, name = NAME.findall(change.name)
         # Where schemas hold tables, a trigger is known by its table alone.
         table = f" ON {'.'.join(on)}" if len(on) > 1 else ""
         return f"op.execute({_text(f'DROP TRIGGER {name}{table}')})"
@@ -255,16 +255,11 @@ def _place(change: Change, usual_schema: str | None, *, rebuilds: bool) -> _Plac
 
 
 def _parts(name: str) -> list[str]:
-    return [_bare(each) for each in _PART.findall(name)]
-
-
-def _bare(name: str) -> str:
-    quote = name[0]
-    return name[1:-1].replace(quote * 2, quote) if quote in '"`' else name
+    return [bare(each) for each in NAME.findall(name)]
 
 
 def _names(columns: str) -> str:
-    return "[" + ", ".join(_text(_bare(each.strip())) for each in columns.split(",")) + "]"
+    return "[" + ", ".join(_text(bare(each.strip())) for each in columns.split(",")) + "]"
 
 
 def _text(value: str) -> str:
