@@ -6,7 +6,7 @@ Tables that others make anew would take over its collation.
 from tests.projects.leaks.leak import BOTH, POSTGRESQL, TABLE, Leak, changed, forgotten, missing
 
 SOMEBODY = """\
-DO $$ BEGIN CREATE ROLE TAB; EXCEPTION WHEN duplicate_object THEN NULL; END $$"""
+DO $$ BEGIN CREATE ROLE TAB; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"""
 USER = "CREATE USER IF NOT EXISTS TAB"
 FUNCTION = "CREATE FUNCTION TAB_f() RETURNS INTEGER DETERMINISTIC RETURN 1"
 WRAPPER = "CREATE FOREIGN DATA WRAPPER TAB"
