@@ -8,10 +8,11 @@ from __future__ import annotations
 import ast
 import base64
 import hashlib
+import sys
 import warnings
+from collections.abc import Callable
 from functools import cache
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 ALGORITHM = "ast1"
@@ -21,6 +22,11 @@ _LEFT_OUT = {"ctx", "kind", "type_comment", "type_ignores"}
 """Fields that follow from where a node stands, or tell only how it was written."""
 
 _BLOCKS = {"body", "orelse", "finalbody"}
+_SPECIAL = _BLOCKS | {"values", "format_spec"}
+"""Fields that may hold what does nothing."""
+
+DEEPEST = 20_000
+"""Frames that the deepest tree takes; Python's parser gives up at 6,000 levels or less."""
 
 
 def fingerprint(source: bytes | None) -> str | None:
@@ -55,7 +61,8 @@ def source_of(path: str) -> bytes | None:
     if not path.endswith(".py"):
         return None
     try:
-        return with_plain_ends(Path(path).read_bytes())
+        with open(path, "rb") as file:  # noqa: PTH123 - a Path takes as long as to read
+            return with_plain_ends(file.read())
     except OSError:
         return None
 
@@ -84,57 +91,58 @@ def _tree_hash(source: bytes) -> str | None:
 def _written(tree: ast.AST) -> str:
     """Write *tree* down as ``ast.dump`` does, but in a way that does not depend on the version.
 
-    Empty fields are left out: a new Python brings new ones. Not recursive: a sum of a thousand
-    terms is as deep.
+    Empty fields are left out: a new Python brings new ones.
     """
-    out: list[str] = []
-    waiting: list[Any] = [tree]
-    while waiting:
-        item = waiting.pop()
-        kind = item.__class__
-        if kind is str:
-            out.append(item)
-        elif kind is list:
-            out.append("[")
-            waiting.append("]")
-            waiting += [
-                each if isinstance(each, ast.AST) else _constant(each) for each in reversed(item)
-            ]
-        elif kind is ast.Constant:
-            out.append(_constant(item.value))
-        else:
-            name, fields = _shape(kind)
-            out.append(name)
-            waiting.append(")")
-            for field, label, plain in fields:
-                waiting += _labelled(item, field, label, plain=plain)
-    return "".join(out)
-
-
-def _labelled(node: ast.AST, field: str, label: str, *, plain: bool) -> tuple[Any, ...]:
-    """Return what is to be written of a field of *node*, the last first."""
-    value = getattr(node, field, None) if plain else _value(node, field)
-    if value is None or value == []:
-        return ()
-    if isinstance(value, ast.AST | list):
-        return value, label
-    return (label + _constant(value),)
+    try:
+        return _writer(tree.__class__)(tree)
+    except RecursionError:
+        # A sum of a thousand terms is as deep; what the parser takes is within this.
+        usual = sys.getrecursionlimit()
+        sys.setrecursionlimit(usual + DEEPEST)
+        try:
+            return _writer(tree.__class__)(tree)
+        finally:
+            sys.setrecursionlimit(usual)
 
 
 @cache
-def _shape(kind: type[ast.AST]) -> tuple[str, tuple[tuple[str, str, bool], ...]]:
-    """Return how a node of *kind* begins, and its fields, in an order that no Python changes.
+def _writer(kind: type[Any]) -> Callable[[Any], str]:
+    """Return what writes down a node, or a value in one, of *kind*.
 
-    Of each field whether all that it holds counts.
+    Made once for each of them, since a thousand files have a hundred thousand nodes.
     """
-    fields = sorted(set(kind._fields) - _LEFT_OUT, reverse=True)
-    special = _BLOCKS | {"values", "format_spec"}
-    return f"{kind.__name__}(", tuple((each, f"{each}=", each not in special) for each in fields)
+    if kind is ast.Constant:
+        return lambda node: _constant(node.value)
+    if kind is list:
+        return _list
+    if not issubclass(kind, ast.AST):
+        return _constant
+    # In an order that no Python changes.
+    fields = sorted(set(kind._fields) - _LEFT_OUT)
+    labelled = [(each, f"{each}=") for each in fields]
+    read = getattr if _SPECIAL.isdisjoint(fields) else _value
+    begun = f"{kind.__name__}("
+
+    def write(node: ast.AST) -> str:
+        text = begun
+        for field, label in labelled:
+            value = read(node, field, None)
+            if value is not None:
+                of_it = value.__class__
+                if value or of_it is not list:
+                    text += label + _writer(of_it)(value)
+        return text + ")"
+
+    return write
 
 
-def _value(node: ast.AST, field: str) -> Any:
+def _list(values: list[Any]) -> str:
+    return f"[{''.join([_writer(each.__class__)(each) for each in values])}]"
+
+
+def _value(node: ast.AST, field: str, default: None) -> Any:
     """Return a field of *node*, without what does nothing."""
-    value = getattr(node, field, None)
+    value = getattr(node, field, default)
     if field in _BLOCKS and isinstance(value, list):
         return [each for each in value if not _does_nothing(each)]
     if field == "values" and isinstance(node, ast.JoinedStr):
