@@ -7,6 +7,7 @@ stays. https://docs.python.org/3/library/sqlite3.html#sqlite3-transaction-contro
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ _OUTSIDE = re.compile(
     r"(foreign_keys|journal_mode|synchronous|temp_store|page_size|auto_vacuum|encoding)\s*[=(])",
     re.IGNORECASE,
 )
+_BEGIN = "BEGIN IMMEDIATE"
 _COPY = "_alembic_tmp_"
 """How Alembic's batch operations call the table that takes the place of another."""
 
@@ -73,9 +75,18 @@ class SQLiteCommits:
         )
 
     def begin(self, connection: Connection) -> None:
-        """Open a transaction, as a writer from the start: a reader could not become one."""
-        if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        """Open a transaction, as a writer from the start: a reader could not become one.
+
+        By the driver itself, since there is one for each revision.
+        """
+        pooled = connection.connection
+        if pooled.driver_connection.in_transaction:  # type: ignore[union-attr]
+            return
+        with closing(pooled.cursor()) as cursor:
+            try:
+                cursor.execute(_BEGIN)
+            except connection.dialect.loaded_dbapi.Error as error:
+                connection._handle_dbapi_exception(error, _BEGIN, None, None, None)
 
     def took_effect(self, connection: Connection, sql: str, before: str | None) -> bool | None:
         """Return None: what was done has an entry, and what has none was not."""

@@ -12,22 +12,26 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Delete, Dialect, Insert
+    from sqlalchemy import Connection, Delete, Dialect, Insert, Update
+
+Schemas = frozenset[tuple[str | None, str | None]]
+"""What ``schema_translate_map`` of a connection says."""
 
 
 class OwnStatement:
-    """An INSERT or DELETE with values of the names *columns*, compiled once for each dialect."""
+    """One that writes rows, with values of the names *columns*, compiled once for each dialect."""
 
-    def __init__(self, statement: Insert | Delete, columns: Sequence[str]) -> None:
+    def __init__(self, statement: Insert | Update | Delete, columns: Sequence[str]) -> None:
         self.statement = statement
         self.columns = list(columns)
 
-    def send(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Send it once, or for many *rows* at once; it gives nothing back.
+    def send(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Send it once, or for many *rows* at once; return how many rows it met.
 
         In whatever transaction *connection* is in. Raises as SQLAlchemy does.
         """
-        compiled = _compiled(self, connection.dialect)
+        schemas: Schemas = frozenset((connection._schema_translate_map or {}).items())
+        compiled = _compiled(self, connection.dialect, schemas)
         values = [compiled.values(row) for row in rows]
         if not connection.in_transaction():
             connection.begin()  # as SQLAlchemy does by itself
@@ -40,27 +44,31 @@ class OwnStatement:
                     cursor.executemany(compiled.sql, values)
             except connection.dialect.loaded_dbapi.Error as error:
                 connection._handle_dbapi_exception(error, compiled.sql, None, None, None)
+            return cursor.rowcount
 
 
 class _Compiled:
     """What one dialect makes of a statement."""
 
-    def __init__(self, own: OwnStatement, dialect: Dialect) -> None:
-        compiled: Any = own.statement.compile(dialect=dialect, column_keys=own.columns)
+    def __init__(self, own: OwnStatement, dialect: Dialect, schemas: Schemas) -> None:
+        moved: dict[str, Any] = {}
+        if schemas:
+            moved = {"schema_translate_map": dict(schemas), "render_schema_translate": True}
+        compiled: Any = own.statement.compile(dialect=dialect, column_keys=own.columns, **moved)
         self.sql = str(compiled)
-        self._construct = compiled.construct_params
-        self._processors = compiled._bind_processors
-        self._order = compiled.positiontup if compiled.positional else None
+        self._named = not compiled.positional
+        names = compiled.positiontup if compiled.positional else compiled.bind_names.values()
+        self._values = [(name, compiled._bind_processors.get(name)) for name in names]
 
     def values(self, row: Mapping[str, Any]) -> Any:
         """Return the values of *row* as the driver takes them."""
-        given = self._construct(dict(row))
-        for name, process in self._processors.items():
-            given[name] = process(given[name])
-        return given if self._order is None else tuple(given[name] for name in self._order)
+        found = [row[name] if to is None else to(row[name]) for name, to in self._values]
+        if self._named:
+            return {name: value for (name, _), value in zip(self._values, found, strict=True)}
+        return tuple(found)
 
 
 @lru_cache(maxsize=16)
-def _compiled(own: OwnStatement, dialect: Dialect) -> _Compiled:
+def _compiled(own: OwnStatement, dialect: Dialect, schemas: Schemas) -> _Compiled:
     """Return what was compiled; only so much is kept, since engines come and go."""
-    return _Compiled(own, dialect)
+    return _Compiled(own, dialect, schemas)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from alembic.runtime.migration import HeadMaintainer, RevisionStep
 from alembic.util import CommandError
 from sqlalchemy import bindparam
 
-if TYPE_CHECKING:
-    from sqlalchemy import Update
+from topchef_schema.bridge.own_statement import OwnStatement
 
 
 class Heads(HeadMaintainer):
@@ -20,23 +18,26 @@ class Heads(HeadMaintainer):
     """
 
     @cached_property
-    def _update(self) -> Update:
+    def _update(self) -> OwnStatement:
         table = self.context._version
         here = table.c.version_num == bindparam("from_")
-        return table.update().where(here).values(version_num=bindparam("to_"))
+        return OwnStatement(
+            table.update().where(here).values(version_num=bindparam("to_")), ["from_", "to_"]
+        )
 
     def _update_version(self, from_: str, to_: str) -> None:
-        if self.context.as_sql:
+        connection = self.context.connection
+        # Who listens to SQLAlchemy's log is to see the version rows move.
+        if self.context.as_sql or connection is None or connection._echo:
             super()._update_version(from_, to_)
             return
         self.heads.remove(from_)
         self.heads.add(to_)
-        result = self.context.impl._exec(self._update, params={"from_": from_, "to_": to_})
-        sane = self.context.dialect.supports_sane_rowcount
-        if sane and result is not None and result.rowcount != 1:
+        met = self._update.send(connection, [{"from_": from_, "to_": to_}])
+        if self.context.dialect.supports_sane_rowcount and met != 1:
             raise CommandError(
                 f"Online migration expected to match one row when updating '{from_}' to '{to_}' "
-                f"in '{self.context.version_table}'; {result.rowcount} found"
+                f"in '{self.context.version_table}'; {met} found"
             )
 
 

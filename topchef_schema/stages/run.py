@@ -141,6 +141,7 @@ class Run:
         if self.history and steps.steps:
             at_once = not (self.whole_run and self.transactional)
             ledger = run_history.opened(self.project, session, target, at_once=at_once)
+            ledger.read_files(step.revision for step in steps)
         stopping.work_begins()
         assert self.bounds is not None
         self.bounding = Bounding(self.bounds, session.autocommit)
