@@ -53,8 +53,8 @@ class Keep(Protocol):
     def remove(self, connection: Connection, positions: Collection[int]) -> None:
         """Remove the entries of statements that were not done after all."""
 
-    def clear(self, connection: Connection) -> None:
-        """Remove all of them: the step is finished."""
+    def clear(self, connection: Connection, *, written: bool = True) -> None:
+        """Remove all of them, where any were *written*: the step is finished."""
 
 
 class Rules(Protocol):
@@ -148,9 +148,9 @@ class Journaling:
         self._at = len(self.done)
         self._pending.clear()
         self._finished = True
-        if self._written and self.keep is not None:
+        if self.keep is not None:
             with self._on_our_own():
-                self.keep.clear(connection)
+                self.keep.clear(connection, written=self._written)
 
     @contextmanager
     def _on_our_own(self) -> Iterator[None]:

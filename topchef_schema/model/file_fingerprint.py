@@ -61,7 +61,7 @@ def source_of(path: str) -> bytes | None:
     if not path.endswith(".py"):
         return None
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a Path takes as long as to read
+        with open(path, "rb") as file:
             return with_plain_ends(file.read())
     except OSError:
         return None
@@ -88,7 +88,7 @@ def _tree_hash(source: bytes) -> str | None:
     return _hash(_written(tree).encode())
 
 
-def _written(tree: ast.AST) -> str:
+def _written(tree: Any) -> str:
     """Write *tree* down as ``ast.dump`` does, but in a way that does not depend on the version.
 
     Empty fields are left out: a new Python brings new ones.
@@ -106,7 +106,7 @@ def _written(tree: ast.AST) -> str:
 
 
 @cache
-def _writer(kind: type[Any]) -> Callable[[Any], str]:
+def _writer(kind: Any) -> Callable[[Any], str]:
     """Return what writes down a node, or a value in one, of *kind*.
 
     Made once for each of them, since a thousand files have a hundred thousand nodes.

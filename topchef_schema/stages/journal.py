@@ -2,6 +2,9 @@
 
 Where DDL ends the transaction it is in, a process that dies between two statements leaves half a
 revision behind. Its next run reads here what was done, and goes on from there.
+
+While a run takes many steps, the entries of those that are finished stay until its last one: their
+rows in the history, which were committed with their version rows, tell that they are finished.
 """
 
 from __future__ import annotations
@@ -11,7 +14,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from topchef_schema.model import JOURNAL_TABLE, Direction, JournalEntry
+from topchef_schema.model import HISTORY_TABLE, JOURNAL_TABLE, Direction, JournalEntry
+from topchef_schema.stages.ledger import history_table
+from topchef_schema.stages.recorded import ONE_REVISION
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -57,8 +62,10 @@ def _deletion(schema: str | None) -> OwnStatement:
     from topchef_schema.bridge.own_statement import OwnStatement
 
     table = journal_table(schema)
-    chosen = table.c.revision == sa.bindparam("finished")
-    return OwnStatement(table.delete().where(chosen), ["finished"])
+    chosen = (table.c.revision == sa.bindparam("finished")) | (
+        table.c.run_id == sa.bindparam("run")
+    )
+    return OwnStatement(table.delete().where(chosen), ["finished", "run"])
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,8 @@ class Journal:
     """The journal of one step. Every write is part of the caller's transaction.
 
     With *made* its table is there; else it is made when it is first needed, which is rare where
-    DDL can be undone, and part of that transaction too.
+    DDL can be undone, and part of that transaction too. With *more* another step of the run
+    follows, which is to remove the entries of this one, too.
     """
 
     schema: str | None
@@ -74,6 +82,7 @@ class Journal:
     revision: str
     direction: Direction
     made: bool
+    more: bool = False
 
     def write(
         self, connection: Connection, drafts: Sequence[tuple[int, str, str, bool, str | None]]
@@ -100,9 +109,10 @@ class Journal:
         """Remove the entries of statements that were not done after all."""
         remove(connection, self.schema, self.revision, positions)
 
-    def clear(self, connection: Connection) -> None:
-        """Remove all entries of the revision: it is finished."""
-        clear(connection, self.schema, self.revision)
+    def clear(self, connection: Connection, *, written: bool = True) -> None:
+        """Remove all entries of the revision, and of the run: it is finished."""
+        if (written or self.made) and not self.more:
+            clear(connection, self.schema, self.revision, self.run_id)
 
 
 def create(connection: Connection, schema: str | None) -> None:
@@ -110,8 +120,24 @@ def create(connection: Connection, schema: str | None) -> None:
     journal_table(schema).create(connection, checkfirst=True)
 
 
-def read(connection: Connection, schema: str | None) -> tuple[JournalEntry, ...]:
-    """Return what an interrupted run left, in order; nothing where the table does not exist."""
+def read(
+    connection: Connection, schema: str | None, *, tidy: bool = False
+) -> tuple[JournalEntry, ...]:
+    """Return what an interrupted run left, in order; nothing where the table does not exist.
+
+    With *tidy* what a run has left of steps that it finished is removed; the caller commits.
+    """
+    entries = _all(connection, schema)
+    finished = _finished(connection, schema, entries)
+    if tidy:
+        table = journal_table(schema)
+        for run_id, revision, _ in finished:
+            chosen = (table.c.run_id == run_id) & (table.c.revision == revision)
+            connection.execute(table.delete().where(chosen))
+    return tuple(each for each in entries if _step(each) not in finished)
+
+
+def _all(connection: Connection, schema: str | None) -> tuple[JournalEntry, ...]:
     import sqlalchemy as sa
 
     if not sa.inspect(connection).has_table(JOURNAL_TABLE, schema=schema):
@@ -119,6 +145,25 @@ def read(connection: Connection, schema: str | None) -> tuple[JournalEntry, ...]
     table = journal_table(schema)
     rows = connection.execute(sa.select(table).order_by(table.c.revision, table.c.position))
     return tuple(_entry(row._mapping) for row in rows)
+
+
+def _step(entry: JournalEntry) -> tuple[str, str, str]:
+    return entry.run_id, entry.revision, str(entry.direction)
+
+
+def _finished(
+    connection: Connection, schema: str | None, entries: Collection[JournalEntry]
+) -> set[tuple[str, str, str]]:
+    """Return the steps of *entries* that their runs have finished, as the history tells."""
+    import sqlalchemy as sa
+
+    runs = {each.run_id for each in entries}
+    if not runs or not sa.inspect(connection).has_table(HISTORY_TABLE, schema=schema):
+        return set()
+    columns = history_table(schema).c
+    done = columns.run_id.in_(runs) & columns.status.in_(map(str, ONE_REVISION))
+    question = sa.select(columns.run_id, columns.revision, columns.direction).where(done)
+    return {tuple(row) for row in connection.execute(question)} & set(map(_step, entries))
 
 
 def remove(
@@ -130,9 +175,9 @@ def remove(
     connection.execute(table.delete().where(chosen))
 
 
-def clear(connection: Connection, schema: str | None, revision: str) -> None:
-    """Remove the entries of *revision*; the caller commits."""
-    _deletion(schema).send(connection, [{"finished": revision}])
+def clear(connection: Connection, schema: str | None, revision: str, run_id: str = "") -> None:
+    """Remove the entries of *revision*, and all of the run *run_id*; the caller commits."""
+    _deletion(schema).send(connection, [{"finished": revision, "run": run_id}])
 
 
 def drop(connection: Connection, schema: str | None) -> None:

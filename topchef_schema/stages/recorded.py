@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from topchef_schema.bridge.revisions import Revisions
 
 _STAMPED = {HistoryStatus.STAMPED, HistoryStatus.BASELINED}
-_ONE_REVISION = {HistoryStatus.APPLIED, HistoryStatus.REVERTED, HistoryStatus.REPAIRED}
+ONE_REVISION = {HistoryStatus.APPLIED, HistoryStatus.REVERTED, HistoryStatus.REPAIRED}
+"""What is said of a step that is finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class _Recorded:
             self._remove(entry.revision)
             if entry.status in _STAMPED:
                 self._remove_below(entry.revision)
-        elif entry.status in _ONE_REVISION | _STAMPED:
+        elif entry.status in ONE_REVISION | _STAMPED:
             self.own[entry.revision] = entry
             self._add(entry.revision, entry)
             if entry.status in _STAMPED:

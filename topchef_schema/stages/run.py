@@ -90,6 +90,7 @@ class Run:
     whole_run: bool = False
     external: bool = False
     transactional: bool = True
+    more: bool = False
 
     def body(self, session: Session, target: Target) -> Applied:
         """Read where the database is, now that the lock is held, and take the steps."""
@@ -150,6 +151,7 @@ class Run:
                 stopping.check()
                 facts = {**step.facts, "backend": target.backend.name}
                 log.info("%s/%s %s", position, len(steps), step, extra=facts)
+                self.more = position < len(steps)
                 self._take(step, session, ledger)
                 self.done_before = ()
         if ledger is not None:
@@ -165,7 +167,7 @@ class Run:
 
     def _continued(self, session: Session, target: Target, steps: Plan) -> Plan:
         """Return *steps*, that which an interrupted run had begun first, and note what it did."""
-        left = journal.read(session.connection, target.version_table_schema)
+        left = journal.read(session.connection, target.version_table_schema, tidy=True)
         if not left:
             return steps
         by_hand = resume.settled(left, self.project.revisions.applied_at(session.heads()))
@@ -258,7 +260,11 @@ class Run:
         keep = None
         if ledger is not None:
             made = not self.backend.transactional_ddl
-            keep = Journal(ledger.schema, ledger.run_id, step.revision.id, step.direction, made)
+            # What another run has written of this step, the history does not know as finished.
+            more = made and self.more and not self.done_before
+            keep = Journal(
+                ledger.schema, ledger.run_id, step.revision.id, step.direction, made, more
+            )
         rules = self.backend.commit_rules
         assert rules is not None
 
