@@ -43,6 +43,14 @@ _PLAIN = re.compile(r"create\s+table\s+(?!if\b)(`(?:[^`.]|``)+`|[\w$]+)\s*\(", r
 _KEEPS_NAMES = re.compile(
     r"(create|drop)\s+(\w+\s+)?index\b|alter\s+table\b(?!.*\brename\b)", re.IGNORECASE | re.DOTALL
 )
+_ONE_NAME = r"(?P<added>`(?:[^`]|``)+`|(?!if\b)[\w$]+)"
+_ADDS_INDEX = re.compile(
+    r"create\s+(?:(?:unique|fulltext|spatial)\s+)?index\s+" + _ONE_NAME + r"\s+on\b", re.IGNORECASE
+)
+_ADDS_COLUMN = re.compile(
+    r"alter\s+table\s+(?:`(?:[^`]|``)+`|[\w$]+)\s+add\s+column\s+" + _ONE_NAME + r"\s",
+    re.IGNORECASE,
+)
 _OF_THE_SERVER = re.compile(
     _COMMENT + r"(create|alter|drop|rename)\s+(or\s+replace\s+)?(user|role|server|database|schema|"
     r"tablespace|logfile|undo|resource)\b|install\b|uninstall\b",
@@ -59,13 +67,15 @@ class MySQLCommits:
 
     snapshot: Callable[[Connection], Snapshot]
     one_writer: bool = False
-    _names: WeakKeyDictionary[Engine, set[str]] = field(
+    _said: WeakKeyDictionary[Engine, dict[str, str | None]] = field(
         default_factory=WeakKeyDictionary, compare=False, repr=False
     )
+    """Of all names that tables have, and may not be given again: the statements that made the
+    table and changed it, in small letters; None of one that was there before."""
 
     def forget(self) -> None:
         """Take nothing for known of any database: another migrator may have been there."""
-        self._names.clear()
+        self._said.clear()
 
     def commits_alone(self, sql: str) -> bool:
         """Whether the server commits before it does *sql*."""
@@ -82,36 +92,53 @@ class MySQLCommits:
         """
         if _OF_THE_SERVER.match(sql):
             return None
-        if self._is_new(connection, sql):
-            return hashlib.sha256(NO_TABLE.encode()).hexdigest()
-        return self._asked(connection, sql)
+        missing = self._missing(connection, sql.lstrip())
+        return self._asked(connection, sql) if missing is None else _hash(missing)
 
     def _asked(self, connection: Connection, sql: str) -> str:
         table = table_of(sql)
         with undisturbed(connection):
             said = _shown(connection, table) if table else self.snapshot(connection).fingerprint
-        return hashlib.sha256(said.encode()).hexdigest()
+        return _hash(said)
 
-    def _is_new(self, connection: Connection, sql: str) -> bool:
-        """Whether *sql* makes a table of a name that nothing has, as is known without asking.
+    def _missing(self, connection: Connection, sql: str) -> str | None:
+        """Say what *sql* adds, where it is known without asking that there is no such thing yet.
 
-        All names are asked for once; what may give a name to something leads to asking anew.
+        That is a table of a name that nothing has: all names are asked for once, and what may give
+        a name to something leads to asking anew. Or it is an index or a column of a table that was
+        made since, by a name that no statement has spoken of.
         """
-        made = _PLAIN.match(sql.lstrip())
-        engine = connection.engine
+        made = _PLAIN.match(sql)
         if made is None:
-            if not _KEEPS_NAMES.match(sql.lstrip()):
-                self._names.clear()
-            return False
-        if engine not in self._names:
-            self._names.clear()  # what this engine makes, the knowledge of another is without
+            if not _KEEPS_NAMES.match(sql):
+                self._said.clear()
+            return self._not_added(connection.engine, sql)
+        said = self._names(connection)
+        name = _bare(made[1])
+        if name in said:
+            said[name] = None  # where case counts, it may be another one
+            return None
+        said[name] = sql.casefold()
+        return NO_TABLE
+
+    def _names(self, connection: Connection) -> dict[str, str | None]:
+        engine = connection.engine
+        if engine not in self._said:
+            self._said.clear()  # what this engine makes, the knowledge of another is without
             with undisturbed(connection):
                 rows = connection.exec_driver_sql("SHOW TABLES")
-                self._names[engine] = {str(name).casefold() for (name,) in rows}
-        name = made[1].strip("`").replace("``", "`").casefold()
-        new = name not in self._names[engine]
-        self._names[engine].add(name)
-        return new
+                self._said[engine] = {str(name).casefold(): None for (name,) in rows}
+        return self._said[engine]
+
+    def _not_added(self, engine: Engine, sql: str) -> str | None:
+        name = _bare(table_of(sql) or "")
+        said = self._said.get(engine, {})
+        before = said.get(name)
+        if before is None:
+            return None
+        said[name] = before + sql.casefold()
+        kind, added = _added(sql)
+        return None if not added or added in before else f"no {kind} {added}"
 
     def takes_along(self, connection: Connection, sql: str) -> str | None:
         """Return None: dropping a table deletes no rows of others."""
@@ -124,7 +151,13 @@ class MySQLCommits:
 
         A statement that leaves no trace there (TRUNCATE, OPTIMIZE) may be sent again.
         """
-        return None if before is None else self._asked(connection, sql) != before
+        if before is None:
+            return None
+        kind, added = _added(sql.lstrip())
+        if added and before == _hash(f"no {kind} {added}"):
+            with undisturbed(connection):
+                return _holds(_shown(connection, table_of(sql) or ""), kind, added)
+        return self._asked(connection, sql) != before
 
     def clear_away(self, connection: Connection, sql: str) -> None:
         """Do nothing: a statement is done as a whole or not at all."""
@@ -145,6 +178,30 @@ def table_of(sql: str) -> str | None:
         if found := pattern.match(sql):
             return found["name"]
     return None
+
+
+def _bare(name: str) -> str:
+    return name.strip("`").replace("``", "`").casefold()
+
+
+def _added(sql: str) -> tuple[str, str]:
+    """Return what *sql* adds to a table, and its name; nothing of what is not that plain."""
+    for kind, pattern in (("index", _ADDS_INDEX), ("column", _ADDS_COLUMN)):
+        if found := pattern.match(sql):
+            name = _bare(found["added"])
+            return kind, "" if "`" in name else name
+    return "", ""
+
+
+def _holds(shown: str, kind: str, name: str) -> bool:
+    """Whether a table has an index or a column; which quotes are shown is a setting."""
+    begins = r"^\s*(?:\w+\s+)?KEY\s+" if kind == "index" else r"^\s*"
+    pattern = rf"""{begins}[`"]?{re.escape(name)}[`"]?[\s(]"""
+    return re.search(pattern, shown, re.IGNORECASE | re.MULTILINE) is not None
+
+
+def _hash(said: str) -> str:
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _shown(connection: Connection, table: str) -> str:
