@@ -75,11 +75,12 @@ class Listener:
             yield
             return
         hooks: dict[str, Callable[..., Any]] = {
-            "before_execute": self._before_execute,
             "before_cursor_execute": self._before_cursor,
             "after_cursor_execute": self._after_cursor,
             "commit": self._commit,
         }
+        if self.literal is not None:
+            hooks["before_execute"] = self._before_execute
         with heard(engine, hooks):
             yield
 
