@@ -9,7 +9,7 @@ rows in the history, which were committed with their version rows, tell that the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -121,19 +121,20 @@ def create(connection: Connection, schema: str | None) -> None:
 
 
 def read(
-    connection: Connection, schema: str | None, *, tidy: bool = False
+    connection: Connection, schema: str | None, *, commit: Callable[[], None] | None = None
 ) -> tuple[JournalEntry, ...]:
     """Return what an interrupted run left, in order; nothing where the table does not exist.
 
-    With *tidy* what a run has left of steps that it finished is removed; the caller commits.
+    With *commit* what a run has left of steps that it finished is removed for good.
     """
     entries = _all(connection, schema)
     finished = _finished(connection, schema, entries)
-    if tidy:
+    if finished and commit is not None:
         table = journal_table(schema)
         for run_id, revision, _ in finished:
             chosen = (table.c.run_id == run_id) & (table.c.revision == revision)
             connection.execute(table.delete().where(chosen))
+        commit()
     return tuple(each for each in entries if _step(each) not in finished)
 
 

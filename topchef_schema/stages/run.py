@@ -171,13 +171,14 @@ class Run:
 
     def _continued(self, session: Session, target: Target, steps: Plan) -> Plan:
         """Return *steps*, that which an interrupted run had begun first, and note what it did."""
-        left = journal.read(session.connection, target.version_table_schema, tidy=True)
+        schema = target.version_table_schema
+        left = journal.read(session.connection, schema, commit=session.commit)
         if not left:
             return steps
         by_hand = resume.settled(left, self.project.revisions.applied_at(session.heads()))
         resume.tell(left, by_hand=by_hand)
         if by_hand:
-            journal.clear(session.connection, target.version_table_schema, left[0].revision)
+            journal.clear(session.connection, schema, left[0].revision)
             session.commit()
             return steps
         steps = resume.continued(left, steps, target)

@@ -91,8 +91,9 @@ def failure(ledger: Ledger, session: Session, failed: StepFailed) -> None:
             direction=failed.step.direction,
             error=first_line(failed.cause),
         )
-        journal.read(session.connection, ledger.schema, tidy=True)
         session.commit()
+        journal.read(session.connection, ledger.schema, commit=session.commit)
+        session.settle()
     except DBAPIError as error:
         log.warning("the history does not tell of this failure: %s", first_line(error))
         session.settle()
