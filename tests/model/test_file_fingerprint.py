@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topchef_schema.model.file_fingerprint import does_the_same, fingerprint, may_warn, source_of
+from topchef_schema.model.file_fingerprint import does_the_same, fingerprint, source_of
 
 SOURCE = '''"""add prices
 
@@ -183,20 +182,3 @@ def test_this_python_reads_its_own_library() -> None:
     folder = Path(ast.__file__).parent
     for name in ("ast.py", "typing.py", "dataclasses.py", "asyncio/tasks.py"):
         assert fingerprint(source_of(str(folder / name))), (name, sys.version)
-
-
-@pytest.mark.parametrize(
-    "source",
-    [rb'x = "\d"', b"x = 1or 2", b"x = [0x1for y in z]", b"x = 1if y else 2", b"x = 1.or 2"],
-)
-def test_what_python_warns_of_is_told_before(source: bytes) -> None:
-    """A thread must not parse it: whether warnings are shown is a matter of all threads."""
-    assert may_warn(source)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert (fingerprint(source) or "").startswith("ast1:")
-
-
-@pytest.mark.parametrize("source", [b"if 1 and bin(2):\n    before = '1'\n", None])
-def test_what_python_does_not_warn_of(source: bytes | None) -> None:
-    assert not may_warn(source)

@@ -8,11 +8,9 @@ from __future__ import annotations
 import ast
 import base64
 import hashlib
-import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -26,9 +24,6 @@ _LEFT_OUT = {"ctx", "kind", "type_comment", "type_ignores"}
 _BLOCKS = {"body", "orelse", "finalbody"}
 _SPECIAL = _BLOCKS | {"values", "format_spec"}
 """Fields that may hold what does nothing."""
-
-_DUBIOUS = re.compile(rb"\\|\b\d[\w.]*(?:and|else|for|if|in|is|not|or)\b")
-"""A backslash, or a number and a word without a space between."""
 
 DEEPEST = 20_000
 """Frames that the deepest tree takes; Python's parser gives up at 6,000 levels or less."""
@@ -82,27 +77,15 @@ def _hash(content: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()[:21]).decode()
 
 
-def may_warn(source: bytes | None) -> bool:
-    """Whether Python may warn of *source* when it is parsed: of an escape, or of ``1or 2``."""
-    return source is not None and _DUBIOUS.search(source) is not None
-
-
 def _tree_hash(source: bytes) -> str | None:
     """Return the hash of the syntax tree; None of what this Python cannot read."""
-    with _silence() if may_warn(source) else nullcontext():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a "\d": whoever runs the file is told
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
     return _hash(_written(tree).encode())
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Say nothing of what the parser warns of: whoever runs the file is told."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _written(tree: Any) -> str:

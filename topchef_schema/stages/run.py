@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -143,14 +142,11 @@ class Run:
         if self.history and steps.steps:
             at_once = not (self.whole_run and self.transactional)
             ledger = run_history.opened(self.project, session, target, at_once=at_once)
+            ledger.read_files(step.revision for step in steps)
         stopping.work_begins()
         assert self.bounds is not None
         self.bounding = Bounding(self.bounds, session.autocommit)
-        with ExitStack() as meanwhile:
-            meanwhile.enter_context(self.bounding.attached(session.connection.engine))
-            if ledger is not None and len(steps) > 1:
-                paths = [each.revision.path for each in steps]
-                meanwhile.enter_context(ledger.fingerprints.ahead(paths))
+        with self.bounding.attached(session.connection.engine):
             for position, step in enumerate(steps, 1):
                 stopping.check()
                 facts = {**step.facts, "backend": target.backend.name}
