@@ -49,15 +49,11 @@ class Row:
     definition: str | None
 
 
-def prepared(connection: Connection, settings: Sequence[tuple[str, str]] = ()) -> int | None:
-    """Set what texts depend on until the end of the transaction; return the usual owner.
-
-    More *settings* can be given.
-    """
+def prepared(connection: Connection) -> int | None:
+    """Set what texts depend on until the end of the transaction; return the usual owner."""
     from sqlalchemy import text
 
-    more = "".join(f", set_config('{name}', '{value}', true)" for name, value in settings)
-    owner: int | None = connection.execute(text(queries.PREPARE + more)).scalar()
+    owner: int | None = connection.execute(text(queries.PREPARE)).scalar()
     return owner
 
 

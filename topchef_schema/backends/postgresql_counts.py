@@ -8,7 +8,7 @@ counted like any table. Every row tells the transaction that wrote it (``xmin``)
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from topchef_schema.backends.base import undisturbed
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from topchef_schema.backends.postgresql_planned import Planned
     from topchef_schema.model import TableName
 
 
@@ -33,8 +34,6 @@ SELECT c.relname::text AS name, {_MARK.format("")} AS mark FROM pg_catalog.pg_cl
   WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r' AND NOT c.relisshared
 UNION ALL SELECT '(next)', (pg_snapshot_xmin(pg_current_snapshot())::xid)::text
 UNION ALL SELECT '(counting)', current_setting('track_counts')
-UNION ALL SELECT '(prepared)', string_agg(name, ' ')
-  FROM pg_catalog.pg_prepared_statements WHERE starts_with(name, 'topchef_')
 UNION ALL SELECT '(roles)', concat_ws(' ', count(*), sum(hashtext(concat(r.oid, r.rolname))))
   FROM pg_catalog.pg_roles r
 UNION ALL SELECT '(mappings)', concat_ws(' ', count(*), sum(hashtext(m::text)))
@@ -62,7 +61,7 @@ TRUNCATE, or a new type, gives a table another file. Another session that has do
 the same state; what it wrote before may still come. One of another user shows nothing.
 """
 
-_UNCOUNTED = {"(next)", "(prepared)", "pg_statistic", "pg_statistic_ext_data"}
+_UNCOUNTED = {"(next)", "pg_statistic", "pg_statistic_ext_data"}
 _UNCOUNTED |= {"pg_init_privs", "pg_largeobject", "pg_largeobject_metadata", "pg_seclabel"}
 _UNCOUNTED |= {"pg_subscription_rel"}
 """Nothing of these is part of a schema."""
@@ -119,6 +118,27 @@ WHERE x.oid >= 16384 AND (x.typrelid = 0 AND x.typcategory <> 'A' OR x.typacl IS
 """
 """Tells of the types that are no mere rows of a table, and no arrays."""
 
+CHANGES = "\nUNION ALL\n".join(
+    [
+        f"SELECT '{name}', {what}, NULL FROM pg_catalog.{name} x WHERE {which}"
+        f" AND '{name}' = ANY ($2) AND age(x.xmin) <= (SELECT age($1))"
+        for name, (what, which) in [
+            *_KEYS.items(),
+            *((name, (f"0, {unit}", which)) for name, (unit, which) in _PARTS.items()),
+        ]
+    ]
+    + [
+        f"SELECT '{name}', NULL, NULL, string_agg(({what.partition(',')[0]})::text, ' ')"
+        f" FROM pg_catalog.{name} x WHERE {which} HAVING '{name}' = ANY ($3)"
+        for name, (what, which) in _KEYS.items()
+    ]
+    + [f"SELECT 'pg_type', NULL, NULL, ({_TYPES}) WHERE 'pg_type' = ANY ($2 || $3)"]
+)
+"""What was written to the catalogs $2 since the transaction $1, and what is left in those of $3.
+
+Rows of catalog, what hangs on a relation, that relation; or all that is left, in one text.
+"""
+
 Keys = dict[str, dict[int, int]]
 """By catalog: the oid of what hangs on a relation, and that of the relation."""
 
@@ -129,11 +149,6 @@ class Counts:
 
     marks: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def prepared(self) -> list[str]:
-        """Which of our prepared statements this session has: a driver may drop them all."""
-        return (self.marks["(prepared)"] or "").split()
 
     @property
     def next(self) -> str:
@@ -163,6 +178,10 @@ class Counts:
         mark = self.tables.get(name)
         return mark is not None and mark == before.tables.get(name)
 
+    def written(self, catalog: str, before: Counts) -> bool:
+        """Whether a row of *catalog* was inserted or updated."""
+        return self.marks[catalog].split()[:2] != before.marks[catalog].split()[:2]
+
     def lost(self, catalog: str, before: Counts) -> bool:
         """Whether a row of *catalog* was deleted."""
         return self.marks[catalog].split()[2:] != before.marks[catalog].split()[2:]
@@ -179,15 +198,13 @@ def can_count(connection: Connection) -> bool:
     return version >= OLDEST and not connection.in_transaction()
 
 
-def counted(connection: Connection) -> Counts:
+def counted(connection: Connection, planned: Planned) -> Counts:
     """Look at what was counted; nothing where this session cannot see what it has written."""
     if not can_count(connection):
         return Counts()
+    planned.flush(connection)
     with undisturbed(connection):
-        # The counts can be seen as soon as this is over.
-        connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
-    with undisturbed(connection):
-        marks, tables = connection.exec_driver_sql(COUNTS).one()
+        ((marks, tables),) = planned.rows(connection, "counts", COUNTS)
     return Counts(json.loads(marks), json.loads(tables or "{}"))
 
 
@@ -203,49 +220,55 @@ def has_bodies(connection: Connection) -> bool:
 
 def all_keys(connection: Connection) -> Keys:
     """Return what hangs on relations."""
-    return _listed(connection, _KEYS)
-
-
-def changed_units(
-    connection: Connection, changed: Collection[str], now: Counts, before: Counts, keys: Keys
-) -> set[int]:
-    """Return the relations of which anything was written or is gone, and bring *keys* up to date.
-
-    Zero stands for what belongs to no relation.
-    """
-    new = f"age(x.xmin) <= (SELECT age('{before.next}'::xid))"
-    asked = [
-        f"SELECT '{name}', {what} FROM pg_catalog.{name} x WHERE {which} AND {new}"
-        for name, (what, which) in _KEYS.items()
-        if name in changed
-    ] + [
-        f"SELECT '{name}', 0, {unit} FROM pg_catalog.{name} x WHERE {which} AND {new}"
-        for name, (unit, which) in _PARTS.items()
-        if name in changed
-    ]
-    units = set()
-    found = connection.exec_driver_sql("\nUNION ALL\n".join(asked)) if asked else ()
-    for name, oid, unit in found:
-        units.add(unit)
-        if oid:
-            keys[name][oid] = unit
-    for name, there in _listed(connection, [k for k in _KEYS if now.lost(k, before)]).items():
-        units |= {unit for oid, unit in keys[name].items() if oid not in there}
-        keys[name] = there
-    return units
-
-
-def _listed(connection: Connection, names: Collection[str]) -> Keys:
-    found: Keys = {name: {} for name in names}
-    asked = [
+    found: Keys = {name: {} for name in _KEYS}
+    asked = "\nUNION ALL\n".join(
         f"SELECT '{name}', {what} FROM pg_catalog.{name} x WHERE {which}"
         for name, (what, which) in _KEYS.items()
-        if name in found
-    ]
-    rows = connection.exec_driver_sql("\nUNION ALL\n".join(asked)) if asked else ()
-    for name, oid, unit in rows:
+    )
+    for name, oid, unit in connection.exec_driver_sql(asked):
         found[name][oid] = unit
     return found
+
+
+@dataclass
+class Changes:
+    """What differs between two looks: *units* are the relations of which anything was written.
+
+    Or is gone; zero stands for what belongs to no relation. *types* is what `types` returns, None
+    where nothing was written to them.
+    """
+
+    units: set[int] = field(default_factory=set)
+    types: str | None = None
+
+
+def changes(
+    connection: Connection, planned: Planned, now: Counts, before: Counts, keys: Keys
+) -> Changes:
+    """Return what differs, and bring *keys* up to date."""
+    catalogs = (*_KEYS, *_PARTS, TYPES)
+    written = [each for each in catalogs if now.written(each, before)]
+    lost = [each for each in catalogs if now.lost(each, before)]
+    found = Changes()
+    values = f"('{before.next}', {_array(written)}, {_array(lost)})"
+    for name, oid, unit, text in planned.rows(
+        connection, "changes", CHANGES, "(xid, text[], text[])", values
+    ):
+        if name == TYPES:
+            found.types = text
+        elif unit is None:
+            there = set(map(int, (text or "").split()))
+            gone = keys[name].keys() - there
+            found.units |= {keys[name].pop(each) for each in gone}
+        else:
+            found.units.add(unit)
+            if oid:
+                keys[name][oid] = unit
+    return found
+
+
+def _array(names: Iterable[str]) -> str:
+    return f"'{{{','.join(names)}}}'"
 
 
 def array(oids: Iterable[int]) -> str:

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 from topchef_schema.backends import postgresql_catalog as catalog
 from topchef_schema.backends import postgresql_counts as counts
 from topchef_schema.backends import postgresql_queries as queries
-from topchef_schema.backends.base import undisturbed
 from topchef_schema.backends.following import Unwritten, uncertain
 from topchef_schema.backends.postgresql_catalog import Details, Row
 from topchef_schema.backends.postgresql_connection import passing_transaction
+from topchef_schema.backends.postgresql_planned import Planned
 from topchef_schema.model import Snapshot
 
 if TYPE_CHECKING:
@@ -31,6 +31,16 @@ if TYPE_CHECKING:
 
 OTHERS, GRANTED = 0, -1
 """Stand for all that belongs to no relation, and for what tells that there is a grant."""
+
+_SETTINGS = queries.PREPARE + "".join(
+    f", set_config('{name}', '{value}', true)"
+    for name, value in (
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+    )
+)
+"""What is planned once is planned for a few relations among many, as there may be later."""
 
 Units = dict[int, list[Row]]
 """By the oid of a relation, what there is of it."""
@@ -41,9 +51,11 @@ class Following:
     """The schema and the rows of one database as they were last seen; see `Backend.following`."""
 
     exclude: Collection[str]
+    _planned: Planned = field(default_factory=Planned)
     _seen: counts.Counts = field(default_factory=counts.Counts)
     _types: str = ""
     _owner: int | None = None
+    _of_relations: str = ""
     _keys: counts.Keys = field(default_factory=dict)
     _rows: dict[int, list[Row]] = field(default_factory=dict)
     _readers: set[int] = field(default_factory=set)
@@ -55,18 +67,10 @@ class Following:
 
     def schema(self, connection: Connection) -> Snapshot:
         """Return the schema as it is now, as a whole snapshot would give it."""
-        before, self._seen = self._seen, counts.counted(connection)
+        before, self._seen = self._seen, counts.counted(connection, self._planned)
         changed = self._seen.changed_since(before)
-        if changed is None or self._of_more_than_relations(connection, changed):
+        if changed is None or (changed and not self._read_changes(connection, before, changed)):
             self._read_all(connection)
-        elif changed:
-            with passing_transaction(connection):
-                units = counts.changed_units(connection, changed, self._seen, before, self._keys)
-                again = self._read_again(
-                    connection, units, described=counts.DESCRIPTIONS in changed
-                )
-            if not again:
-                self._read_all(connection)
         self._hear(connection)
         return self._last
 
@@ -74,7 +78,7 @@ class Following:
         """Return what tells which tables nobody has written to since the last call."""
         before = self._rows_seen
         # What was counted for the schema still holds when nothing was sent since.
-        self._rows_seen = self._seen if self._idle else counts.counted(connection)
+        self._rows_seen = self._seen if self._idle else counts.counted(connection, self._planned)
         now = self._rows_seen
         return partial(now.unwritten, before) if now.comparable(before) else uncertain
 
@@ -89,17 +93,23 @@ class Following:
             event.listen(connection.engine, "before_cursor_execute", sent)
         self._idle = True
 
-    def _of_more_than_relations(self, connection: Connection, changed: set[str]) -> bool:
-        if counts.TYPES not in changed:
-            return False
-        with undisturbed(connection):
-            before, self._types = self._types, counts.types(connection)
-        return self._types != before
+    def _read_changes(
+        self, connection: Connection, before: counts.Counts, changed: set[str]
+    ) -> bool:
+        """Read what may have changed; false where more than relations may have to be read."""
+        with passing_transaction(connection):
+            ((owner, *_),) = self._planned.rows(connection, "settings", _SETTINGS)
+            found = counts.changes(connection, self._planned, self._seen, before, self._keys)
+            if found.types not in (None, self._types) or owner != self._owner:
+                return False
+            return self._read_again(
+                connection, found.units, described=counts.DESCRIPTIONS in changed
+            )
 
     def _read_all(self, connection: Connection) -> None:
         with passing_transaction(connection):
             self._types = counts.types(connection)
-            self._owner = catalog.prepared(connection)
+            self._owner, self._of_relations = catalog.prepared(connection), ""
             spelling = catalog.words(connection, self._owner or 0)
             self._keys = counts.all_keys(connection)
             found = self._by_unit(catalog.read(connection, spelling))
@@ -112,12 +122,11 @@ class Following:
 
     def _read_again(self, connection: Connection, units: set[int], *, described: bool) -> bool:
         """Read the relations *units*; false where others may have to be read, too."""
-        owner = catalog.prepared(connection, (("plan_cache_mode", "force_generic_plan"),))
-        if OTHERS in units or OTHERS in self._readers or owner != self._owner:
+        if OTHERS in units or OTHERS in self._readers:
             return False
         again = units | self._readers
         before = {row.address: row.key for each in again for row in self._rows.get(each, ())}
-        spelling = catalog.words(connection, owner or 0)
+        spelling = catalog.words(connection, self._owner or 0)
         found = self._by_unit(self._relations(connection, spelling, again))
         granted = bool(found.pop(GRANTED, ()))
         if any(before.get(row.address, row.key) != row.key for row in chain(*found.values())):
@@ -137,16 +146,15 @@ class Following:
     def _relations(
         self, connection: Connection, spelling: Mapping[str, object], units: Collection[int]
     ) -> Iterator[Row]:
-        """Read *units*, by a statement that is planned once: planning takes most of the time."""
-        from sqlalchemy import text
-
-        name = f"topchef_relations_{self._owner}"
-        if name not in self._seen.prepared:
+        """Read *units*, by a statement that is planned once."""
+        if not self._of_relations:
             words = {**spelling, "these": "c.oid = ANY ($1)"}
             parts = (*queries.OF_RELATIONS, queries.ANY_GRANTS)
-            sql = "\nUNION ALL\n".join(f"({each.format_map(words)})" for each in parts)
-            connection.execute(text(f"PREPARE {name} (oid[]) AS {sql}"))
-        found = connection.exec_driver_sql(f"EXECUTE {name} ({counts.array(units)})")
+            self._of_relations = "\nUNION ALL\n".join(
+                f"({each.format_map(words)})" for each in parts
+            )
+        name, values = f"relations_{self._owner}", f"({counts.array(units)})"
+        found = self._planned.rows(connection, name, self._of_relations, "(oid[])", values)
         yield from catalog.rows(found)
 
     def _by_unit(self, rows: Iterable[Row]) -> Units:

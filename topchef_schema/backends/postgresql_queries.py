@@ -165,7 +165,8 @@ SELECT 'pg_class', i.indexrelid, 0, 'index', format('%I.%I.%I', n.nspname, c.rel
       FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND a.attstattarget >= 0) END), '')
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')
+LEFT JOIN pg_constraint k ON k.conrelid = i.indrelid AND k.conindid = i.indexrelid
+  AND k.contype IN ('p', 'u', 'x')
 WHERE {{these}} AND {LASTING} AND {NO_MEMBER}
 """
 

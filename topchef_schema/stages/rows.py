@@ -167,18 +167,17 @@ class _Filler:
             warnings.simplefilter("ignore", sa.exc.SAWarning)
             if len(self.names) <= _FEW:
                 inspector: Any = sa.inspect(self.connection)
-                for what in ("table_comment", "check_constraints", "table_options"):
-                    setattr(inspector, f"get_multi_{what}", _unknown)
-                return {
-                    name: sa.Table(
-                        each.name,
-                        metadata,
-                        schema=each.schema,
-                        autoload_with=inspector,
-                        resolve_fks=False,
-                    )
+                for what, words in _ASKED_FOR.items():
+                    if not any(each in said.lower() for each in words for _, said in self._parts):
+                        setattr(inspector, f"get_multi_{what}", _none)
+                found = {
+                    name: sa.Table(each.name, metadata, schema=each.schema)
                     for name, each in self.names.items()
                 }
+                for table in found.values():
+                    # Not with autoload_with, which asks by an inspector of its own.
+                    inspector.reflect_table(table, None, resolve_fks=False)
+                return found
             for schema, wanted in by_schema.items():
                 metadata.reflect(
                     self.connection,
@@ -190,13 +189,16 @@ class _Filler:
         return {name: metadata.tables[key] for name, key in keys.items() if key in metadata.tables}
 
     @cached_property
-    def _all_checks(self) -> list[tuple[str, str]]:
-        """What the schema says of anything that speaks of a CHECK, with its name."""
-        objects = self.schema.objects.items()
-        return [(key.partition(" ")[2], said) for key, said in objects if "check" in said.lower()]
+    def _parts(self) -> list[tuple[str, str]]:
+        """What the schema says of the parts of these tables, with their names."""
+        tables = tuple(f"{name}." for name in self.names)
+        named = ((key.partition(" ")[2], said) for key, said in self.schema.objects.items())
+        return [each for each in named if each[0].startswith(tables)]
 
     def _checks(self, table: str) -> list[str]:
-        return [said for name, said in self._all_checks if name.startswith(f"{table}.")]
+        """Return what anything of *table* says that speaks of a CHECK."""
+        own = (said for name, said in self._parts if name.startswith(f"{table}."))
+        return [said for said in own if "check" in said.lower()]
 
     def _fill(self, name: str, table: Table, *, plain: bool) -> int:
         """Insert rows; return how many the server took."""
@@ -293,9 +295,20 @@ _HOPELESS = 8
 """So many rows are tried in a table that takes none."""
 
 
-def _unknown(**_: object) -> None:
-    """Take the place of what SQLAlchemy asks for where the database knows it."""
-    raise NotImplementedError
+_ASKED_FOR: Mapping[str, Collection[str]] = {
+    "table_comment": (),
+    "check_constraints": (),
+    "table_options": (),
+    "foreign_keys": ("references",),
+    "indexes": ("unique",),
+    "unique_constraints": ("unique",),
+}
+"""What SQLAlchemy asks for, and which words tell that there is such a thing that matters here."""
+
+
+def _none(**_: object) -> dict[Any, Any]:
+    """Take the place of what asks for something that is not there."""
+    return {}
 
 
 def _target(key: ForeignKeyConstraint, home: str | None) -> tuple[str | None, str]:
