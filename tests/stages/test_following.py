@@ -150,7 +150,12 @@ DROP TRIGGER {word}
 CREATE PROCEDURE {word}() ALTER TABLE {table} ADD COLUMN called int
 CALL {word}()
 DROP PROCEDURE {word}
+CREATE TABLE {new} (id int PRIMARY KEY, other int) ENGINE = MyISAM
+ALTER TABLE {table} ENGINE = InnoDB
 REPLACE INTO {table} (id) VALUES ({number})
+INSERT IGNORE INTO {table} (id) VALUES ({number}), (2)
+INSERT INTO {table} (id) VALUES ({number}) ON DUPLICATE KEY UPDATE id = id + 100
+INSERT INTO {table} (id) VALUES (2) ON DUPLICATE KEY UPDATE {column} = {number}
 UPDATE {table} a JOIN {table2} b ON a.id = b.id SET a.id = a.id + 50
 SET @x = 1
 ANALYZE TABLE {table}

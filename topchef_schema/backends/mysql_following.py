@@ -27,18 +27,22 @@ from topchef_schema.model.sql_writes import WRITES, tables_written, verb_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_LEAVES_SCHEMA = (
+_LEAVES_ALL = (
     "select|set_option|show_.*|begin|commit|rollback|rollback_to_savepoint|savepoint|"
-    "release_savepoint|change_db|checksum|stmt_.*|admin_commands|insert|insert_select|update|"
-    "update_multi|delete|delete_multi|replace|replace_select|empty_query|compound_sql"
+    "release_savepoint|change_db|checksum|stmt_.*|admin_commands|empty_query|compound_sql"
 )
 COUNTED = (
     "SHOW SESSION STATUS WHERE value <> '0' AND (lower(variable_name) IN "
-    "('connections', 'threads_connected', 'handler_write', 'handler_update', 'handler_delete') "
-    "OR lower(left(variable_name, 4)) = 'com_' AND lower(variable_name) NOT REGEXP "
-    f"'^com_({_LEAVES_SCHEMA})$')"
+    "('connections', 'threads_connected') OR lower(left(variable_name, 4)) = 'com_' "
+    f"AND lower(variable_name) NOT REGEXP '^com_({_LEAVES_ALL})$')"
 )
-"""Counts statements that may have changed the schema, written rows, and all connections."""
+"""Counts statements that may have changed the schema, or rows, and all connections.
+
+Those of triggers and routines among them.
+"""
+
+_WRITING = {"delete", "delete_multi", "insert", "insert_select"}
+_WRITING |= {"replace", "replace_select", "update", "update_multi"}
 
 BASE_TABLES = (
     "SELECT table_name FROM information_schema.tables "
@@ -58,12 +62,12 @@ Units = dict[str, dict[str, str]]
 class Counted:
     """What the server has counted.
 
-    Of this session, statements that may have changed the schema, and rows written; of all
+    Of this session, statements that may have changed the schema, and those that write rows; of all
     sessions, those that were ever opened and those that are open.
     """
 
     changes: int
-    rows: int
+    writes: int
     sessions: tuple[int, int]
 
 
@@ -85,7 +89,7 @@ class Following:
     _rows_counted: Counted | None = None
     _checksums: dict[str, Any] = field(default_factory=dict)
     _sent: list[str] = field(default_factory=list)
-    _done: list[tuple[str, int]] = field(default_factory=list)
+    _done: list[str] = field(default_factory=list)
     _deaf: bool = False
 
     def schema(self, connection: Connection) -> Snapshot:
@@ -111,7 +115,7 @@ class Following:
         with undisturbed(connection), self._unheard():
             before, self._rows_counted = self._rows_counted, _counted(connection)
             done, self._done[:] = list(self._done), []
-            written = [tables_written(sql) for sql, _ in done]
+            written = [tables_written(sql) for sql in done]
             if before is None or None in written:
                 self._checksums = self._sums(connection)
                 return uncertain
@@ -130,28 +134,21 @@ class Following:
         }
         return lambda table: table.name in same
 
-    def _wrote_no_more(
-        self, before: Counted, now: Counted, done: Sequence[tuple[str, int]]
-    ) -> bool:
-        """Whether nothing was written but by the statements *done*.
+    def _wrote_no_more(self, before: Counted, now: Counted, done: Sequence[str]) -> bool:
+        """Whether nothing was written but by the statements *done*, to the tables they name.
 
-        The server counts what triggers write, and not what foreign keys do; of an UPDATE it is
-        not known how many rows it left as they were, and what stands for a table may be a view.
+        The server counts the statements of triggers, too, but not what foreign keys do; and what
+        stands for a table may be a view.
         """
-        left_out = self._left_out
-        tables = left_out | {each.lower() for each in self._units}
-        told = 0
-        for sql, count in done:
-            verb, names = verb_of(sql), tables_written(sql) or frozenset()
-            if verb in WRITES:
-                told += max(count, 0)
-                if not names <= (tables if verb == "INSERT" else left_out):
-                    return False
-                if verb != "INSERT" and self._leading_to(names):
-                    return False
-        # TRUNCATE, and a table that is made anew, count as no rows.
-        altered = sum(bool(_altered(sql)) for sql, _ in done)
-        return now == Counted(before.changes + altered, before.rows + told, before.sessions)
+        tables = self._left_out | {each.lower() for each in self._units}
+        told = [sql for sql in done if verb_of(sql) in WRITES]
+        for sql in told:
+            names = tables_written(sql) or frozenset()
+            only_adds = verb_of(sql) == "INSERT" and "DUPLICATE" not in sql.upper()
+            if not names <= tables or (not only_adds and self._leading_to(names)):
+                return False
+        altered = sum(bool(_altered(sql)) for sql in done)
+        return now == Counted(before.changes + altered, before.writes + len(told), before.sessions)
 
     def _sums(self, connection: Connection) -> dict[str, Any]:
         """Return a sum of the rows of each table."""
@@ -176,9 +173,9 @@ class Following:
             if not self._deaf:
                 self._sent.append(sql)
 
-        def sent(_: Connection, cursor: Any, sql: str, *__: Any) -> None:
+        def sent(_: Connection, __: Any, sql: str, *___: Any) -> None:
             if not self._deaf:
-                self._done.append((sql, cursor.rowcount))
+                self._done.append(sql)
 
         event.listen(connection.engine, "before_cursor_execute", sending)
         event.listen(connection.engine, "after_cursor_execute", sent)
@@ -231,8 +228,8 @@ class Following:
 def _counted(connection: Connection) -> Counted:
     found = {name.lower(): int(value) for name, value in run(connection, COUNTED)}
     sessions = found.pop("connections"), found.pop("threads_connected")
-    rows = sum(found.pop(f"handler_{each}", 0) for each in ("write", "update", "delete"))
-    return Counted(sum(found.values()), rows, sessions)
+    writes = sum(found.pop(f"com_{each}", 0) for each in _WRITING)
+    return Counted(sum(found.values()), writes, sessions)
 
 
 def _by_table(schema: Snapshot) -> tuple[Units, dict[str, str]]:
