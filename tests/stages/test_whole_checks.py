@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
 from tests.whole_projects import MakeProject, Whole, revision, text
 from topchef_schema import roundtrip
@@ -233,3 +236,71 @@ def test_what_one_revision_is_to_blame_for_is_told_once(
     assert leaky == {AT_ONCE: "passed", WAY_DOWN: "pending", MODELS: "skipped"}
     refused = whole_checks(proven(project("irreversible"), server))
     assert refused == {AT_ONCE: "passed", WAY_DOWN: "skipped", MODELS: "skipped"}
+
+
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
+def test_roles_are_not_met_on_other_databases(
+    project: MakeProject, backend_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither those of the walk over the whole history, nor those of before a new beginning."""
+    monkeypatch.delenv(f"TOPCHEF_{backend_name.upper()}_SERVER", raising=False)
+    make, drop = 'op.execute("CREATE ROLE cook")', 'op.execute("DROP ROLE cook")'
+    tables = "\n".join(f'op.create_table("{name}", {KEY})' for name in ("left_there", "two"))
+    versions = {
+        "a.py": revision("a1", make, drop),
+        "b.py": revision("b2", tables, 'op.drop_table("two")', down="a1"),
+        "c.py": revision("c3", *ONE.split("|"), down="b2"),
+    }
+    report = roundtrip(project(versions=versions).load(), on=[backend_name])
+    assert told(report) == [("downgrade-leaves-trace", "error", "table left_there")]
+    assert [str(each.outcome) for each in report.checks if each.revision] == [
+        "passed",
+        "failed",
+        "passed",
+    ]
+    assert whole_checks(report)[AT_ONCE] == "passed"
+
+
+def kept_tables(report: Report, server: Server) -> tuple[str, set[str]]:
+    """Return the check that a database was kept for, and the tables there; remove it."""
+    (kept,) = report.data["kept"]
+    place = sa.make_url(kept["url"]).set(password=server.url.password, query=server.url.query)
+    engine = sa.create_engine(place, poolclass=sa.NullPool)
+    try:
+        assert kept["revision"] is None
+        return kept["check"], set(sa.inspect(engine).get_table_names()) - {"alembic_version"}
+    finally:
+        if place.drivername.startswith("sqlite"):
+            shutil.rmtree(Path(str(place.database)).parent)
+        else:
+            server.remove(str(place.database))
+
+
+def test_databases_of_the_whole_history_are_kept(project: MakeProject, server: Server) -> None:
+    kept = """\
+if op.get_bind().execute(sa.text("SELECT id FROM log")).first():
+    op.drop_table("left_there")"""
+    versions = {
+        "a.py": revision("a1", f'op.create_table("log", {KEY})', 'op.drop_table("log")'),
+        "b.py": revision("b2", f'op.create_table("left_there", {KEY})', kept, down="a1"),
+    }
+    down = roundtrip(project(versions=versions).load(), on=[text(server)], keep=True)
+    assert kept_tables(down, server) == (WAY_DOWN, {"left_there"})
+
+
+def test_database_of_the_models_is_kept(project: MakeProject, server: Server) -> None:
+    more = 'sa.Table("tags", metadata, sa.Column("id", sa.Integer, primary_key=True))'
+    shop = notes(project, more=more)
+    models = roundtrip(shop.load(), on=[text(server)], keep=True)
+    assert kept_tables(models, server) == (MODELS, {"notes", "tags"})
+
+
+@pytest.mark.backends("sqlite", "postgresql")
+def test_database_of_one_run_is_kept(project: MakeProject, server: Server) -> None:
+    versions = {
+        "a.py": revision("a1", SHIFTS.format(1), 'op.drop_table("t1")'),
+        "b.py": revision("b2", SHIFTS.format(2), 'op.drop_table("t2")', down="a1"),
+        "c.py": revision("c3", SHIFTS.format(3), 'op.drop_table("t3")', down="b2"),
+    }
+    one = roundtrip(project(versions=versions).load(), on=[text(server)], keep=True)
+    assert kept_tables(one, server) == (AT_ONCE, {"t1", "t2"})

@@ -51,7 +51,8 @@ def roundtrip(
     """Prove the revisions of *range_* on each backend of *on*, *jobs* at a time.
 
     With *fail_fast* those after the first on a backend that is not clean are not proven. With
-    *keep* the scratch database of that one is left as it is. Without *models* these are not
+    *keep* the scratch database of that one is left as it is, or where all are clean, that of the
+    first check of the whole history that fails. Without *models* these are not
     compared. *progress* is called with what is done and what there is to do.
 
     *since* is a git commit: the revisions added since. One check for each revision and backend,
@@ -62,7 +63,8 @@ def roundtrip(
     ``fails-on-rows`` and ``stale-exemption`` (warnings), ``data-changed`` (info), ``irreversible``
     and ``empty-downgrade`` (info; errors with *strict*). What the project declares in
     ``[topchef.roundtrip] allow`` is info. ``data`` is ``{"backends": [{"backend", "version"}],
-    "revisions": [ids], "kept": [{"backend", "revision", "url"}]}``.
+    "revisions": [ids], "kept": [{"backend", "revision", "check", "url"}]}``; a kept database has a
+    revision, or the check of the whole history.
     """
     from topchef_schema.stages.plan import chosen
 
@@ -104,7 +106,12 @@ def proven(
             ],
             "revisions": [each.id for each in revisions],
             "kept": [
-                {"backend": proof.backend, "revision": each.revision, "url": each.url}
+                {
+                    "backend": proof.backend,
+                    "revision": each.revision,
+                    "check": each.check,
+                    "url": each.url,
+                }
                 for proof in proofs
                 for each in proof.kept
             ],

@@ -7,7 +7,6 @@ the history as a whole shows is found beside, see `whole_checks`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,23 +16,26 @@ from typing import TYPE_CHECKING
 from topchef_schema.model import Check, Finding, Revision
 from topchef_schema.project import Project
 from topchef_schema.stages import scratch, whole_checks
+from topchef_schema.stages.ground import Ground
 from topchef_schema.stages.one_by_one import Task, Wishes, work
 from topchef_schema.stages.progress import followed
 from topchef_schema.stages.worker import Workers
 
 if TYPE_CHECKING:
     from topchef_schema.stages.progress import Progress
-    from topchef_schema.stages.scratch import Databases, Place
-
-log = logging.getLogger(__name__)
+    from topchef_schema.stages.scratch import Place
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A scratch database that was left as *revision* left it; *url* has no secret in it."""
+    """A scratch database as *revision* left it, or what the *check* of the whole history tried.
 
-    revision: str
+    *url* has no secret in it.
+    """
+
     url: str
+    revision: str | None = None
+    check: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +120,13 @@ def _on(place: Place, project: Project, first: Task, *, models: bool | None) -> 
             beside = stack.enter_context(
                 whole_checks.beside(place, project, first.database, whole=whole, models=models)
             )
-        single = _Single(place, project, stack)
+        single = _Single(Ground(place, project, stack))
         single.prove(first)
-        findings = single.findings
+        findings, kept = single.findings, single.kept
         if beside is not None:
-            beside.judge(findings, single.head)
+            beside.judge(findings, single.head, keep=first.wishes.keep and not single.unclean)
             findings += beside.findings
+            kept += [Kept(url, check=name) for name, url in beside.kept]
     name = first.database
     if name is not None:
         findings = [_of_database(each, name) for each in findings]
@@ -134,7 +137,7 @@ def _on(place: Place, project: Project, first: Task, *, models: bool | None) -> 
         tuple(findings),
         whole=() if beside is None else tuple(beside.checks),
         database=name,
-        kept=tuple(single.kept),
+        kept=tuple(kept),
     )
 
 
@@ -145,48 +148,30 @@ class _Single:
     *head* is the fingerprint of the schema at the last revision.
     """
 
-    place: Place
-    project: Project
-    stack: ExitStack
+    ground: Ground
     checks: list[Check] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    unclean: bool = False
     kept: list[Kept] = field(default_factory=list)
     head: str | None = None
 
     def prove(self, first: Task) -> None:
         """Run workers from *first* on, until there is nothing to go on with."""
+        ground = self.ground
         task: Task | None = first
-        keep = first.wishes.keep
-        databases = self.stack.enter_context(self.place.databases(self.project))
         while task is not None:
-            outcome = self.place.run(work, self.project, databases, task, self.place.backend.name)
+            outcome = ground.run(work, ground.project, task, ground.place.backend.name)
             self.checks += outcome.checks
             self.findings += outcome.findings
             self.head, task = outcome.head, outcome.task
-            if keep and outcome.unclean is not None:
-                keep = False
-                self._keep(databases, outcome.unclean)
-                if task is not None and self.kept:
-                    databases = self.stack.enter_context(self.place.databases(self.project))
-                    continue
-            if task is not None:
-                for each in databases.values():
-                    self.place.server.recreate(each)
-
-    def _keep(self, databases: Databases, revision: str) -> None:
-        name = self.place.backend.name
-        urls = self.place.keep(databases)
-        self.kept += [Kept(revision, url) for url in urls]
-        for url in urls:
-            log.info("kept as %s left it: %s", revision, url)
-        if not urls:
-            log.info(
-                "nothing is kept of %s: the throwaway %s server ends with this run. Name a server "
-                "in TOPCHEF_%s_SERVER",
-                revision,
-                self.place.backend.title,
-                name.upper(),
-            )
+            if outcome.unclean is not None and not self.unclean and first.wishes.keep:
+                self.kept += [Kept(url, outcome.unclean) for url in ground.keep(outcome.unclean)]
+            first_kept = bool(self.kept) and not self.unclean
+            self.unclean = self.unclean or outcome.unclean is not None
+            if task is not None and first_kept:
+                ground.renew()
+            elif task is not None:
+                ground.clear()
 
 
 def _of_database(finding: Finding, name: str) -> Finding:

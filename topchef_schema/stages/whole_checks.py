@@ -7,12 +7,11 @@ when that is done: what one revision is to blame for is told once, there.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from topchef_schema.errors import TopchefError
 from topchef_schema.model import (
@@ -28,12 +27,11 @@ from topchef_schema.model import (
 from topchef_schema.project import Project
 from topchef_schema.stages import whole_way
 from topchef_schema.stages.agreement import Modelled, disagreements
+from topchef_schema.stages.ground import Ground, source
 from topchef_schema.stages.whole_way import Climb, Stopped, WholeWay, fingerprint
 
 if TYPE_CHECKING:
-    from topchef_schema.stages.scratch import Databases, Place
-
-T = TypeVar("T")
+    from topchef_schema.stages.scratch import Place
 
 AT_ONCE = "all revisions in one run"
 WAY_DOWN = "the whole way down to base"
@@ -47,40 +45,40 @@ def beside(
     place: Place, project: Project, database: str | None, *, whole: bool, models: bool
 ) -> Iterator[WholeChecks]:
     """Walk the history while the revisions are proven; *whole*: down, too; *models*: make them."""
-    with place.databases(project) as databases, ThreadPoolExecutor(1) as pool:
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        ground = Ground(place, project, stack)
         walk = pool.submit(
-            place.run,
-            whole_way.there_and_back,
-            project,
-            databases,
-            database,
-            down=whole,
-            models=models,
+            ground.run, whole_way.there_and_back, project, database, down=whole, models=models
         )
-        yield WholeChecks(place, project, databases, database, walk, whole=whole, models=models)
+        yield WholeChecks(ground, database, walk, whole=whole, models=models)
 
 
 @dataclass
 class WholeChecks:
-    """Judges what *walk* has found; *checks* and *findings* are the verdict."""
+    """Judges what *walk* has found on its *ground*; *checks* and *findings* are the verdict.
 
-    place: Place
-    project: Project
-    databases: Databases
+    *kept* says how to connect to the databases of the first check that failed, with its name.
+    """
+
+    ground: Ground
     database: str | None
     walk: Future[WholeWay]
     whole: bool
     models: bool
     checks: list[Check] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    kept: list[tuple[str, str]] = field(default_factory=list)
+    _keep: bool = False
+    _second: Ground | None = None
 
-    def judge(self, single: Sequence[Finding], head: str | None) -> None:
+    def judge(self, single: Sequence[Finding], head: str | None, *, keep: bool = False) -> None:
         """Add what the findings on *single* revisions do not tell already.
 
         *head* is the fingerprint of the schema at the heads, one revision after the other; None
-        where they were not reached.
+        where they were not reached. With *keep* the databases of the first failure are left.
         """
-        several = self.whole and len(self.project.revisions.all) > 1
+        self._keep = keep
+        several = self.whole and len(self.ground.project.revisions.all) > 1
         of_all = (AT_ONCE, WAY_DOWN) if several else ()
         names = (*of_all, MODELS) if self.models else of_all
         try:
@@ -100,7 +98,8 @@ class WholeChecks:
         if up.top is not None and fingerprint(up.top) == head:
             self._passed(AT_ONCE)
             return
-        one, many = self._climb(isolate=False), self._climb(isolate=True)
+        many = self._climb(isolate=True)
+        one = self._climb(isolate=False)
         other = (
             each for each in one.prints if many.prints.get(each) not in (None, one.prints[each])
         )
@@ -113,14 +112,17 @@ class WholeChecks:
             self._fails_on_empty_tables(many.stopped)
         elif one.stopped is not None:
             words = "fails where all revisions go up in one run, and goes up in a run of its own"
-            self._failed(AT_ONCE, self._step("stepwise-differs", words, one.stopped))
+            step = self._step("stepwise-differs", words, one.stopped)
+            self._failed(AT_ONCE, step, left_on=self._second)
         elif many.stopped is not None:
             words = "fails in a run of its own, and goes up where all revisions do in one run"
-            self._failed(AT_ONCE, self._step("stepwise-differs", words, many.stopped))
+            self._climb(isolate=True)
+            step = self._step("stepwise-differs", words, many.stopped)
+            self._failed(AT_ONCE, step, left_on=self._second)
 
     def _other_schema(self, revision: str) -> None:
-        one = self._climb(isolate=False, until=revision).top
         many = self._climb(isolate=True, until=revision).top
+        one = self._climb(isolate=False, until=revision).top
         assert one is not None
         assert many is not None
         message = "is another where all revisions go up in one run (after), not one by one (before)"
@@ -139,6 +141,7 @@ class WholeChecks:
                 )
                 for each in changes
             ),
+            left_on=self._second,
         )
 
     def _fails_on_empty_tables(self, stopped: Stopped) -> None:
@@ -150,7 +153,8 @@ class WholeChecks:
             self.checks.append(self._check(AT_ONCE, Outcome.SKIPPED, stopped.message))
             return
         words = "the upgrade fails on empty tables, as in a new database"
-        self._failed(AT_ONCE, self._step("upgrade-fails", words, stopped))
+        step = self._step("upgrade-fails", words, stopped)
+        self._failed(AT_ONCE, step, left_on=self._second)
 
     def _way_down(self, way: WholeWay, single: Collection[str]) -> None:
         if _SPOILS.intersection(single) or way.up.stopped is not None:
@@ -159,7 +163,8 @@ class WholeChecks:
             self.checks.append(self._check(WAY_DOWN, Outcome.SKIPPED, "a revision cannot go down"))
         elif way.stuck is not None:
             words = "the downgrade fails on the whole way down, though not alone"
-            self._failed(WAY_DOWN, self._step("downgrade-fails", words, way.stuck))
+            step = self._step("downgrade-fails", words, way.stuck)
+            self._failed(WAY_DOWN, step, left_on=self.ground)
         else:
             self._left_behind(way)
 
@@ -168,11 +173,13 @@ class WholeChecks:
         changes = _changes(way.up.base, way.bottom)
         if changes:
             # What env.py makes at the places that it comes to later is of no revision.
-            self._recreate()
-            base = self._run(whole_way.untouched)
+            base = self._beside().run(whole_way.untouched, self.ground.project, self.database)
             changes = _changes(base, way.bottom)
         found = [self._trace(each) for each in changes]
-        self._failed(WAY_DOWN, *found) if found else self._passed(WAY_DOWN)
+        if found:
+            self._failed(WAY_DOWN, *found, left_on=self.ground)
+        else:
+            self._passed(WAY_DOWN)
 
     def _trace(self, change: Change) -> Finding:
         """Tell of what is left at base, with the first line that names it: it may be made there."""
@@ -192,8 +199,8 @@ class WholeChecks:
         """Return file and line of the first revision that holds the words *names*."""
         for name in names:
             word = re.compile(rf"\b{re.escape(name)}\b")
-            for revision in self.project.revisions.all:
-                for number, line in enumerate(_lines(revision.path), 1):
+            for revision in self.ground.project.revisions.all:
+                for number, line in enumerate(source(revision.path).splitlines(), 1):
                     if word.search(line):
                         return revision.path, number
         return None, None
@@ -206,48 +213,58 @@ class WholeChecks:
         if models.snapshot is None:
             self.checks.append(self._check(MODELS, Outcome.SKIPPED, models.why_not))
             return
-        found = disagreements(way.up.top, models, way.up.left_out, self.place.backend.name)
+        found = disagreements(way.up.top, models, way.up.left_out, self.ground.place.backend.name)
         found = [replace(each, check=MODELS) for each in found]
-        self._failed(MODELS, *found) if found else self._passed(MODELS)
+        if found:
+            left_on = self.ground if way.models else self._second
+            self._failed(MODELS, *found, left_on=left_on)
+        else:
+            self._passed(MODELS)
 
     def _made(self) -> Modelled:
         """Let the models be made on an empty database, without the baseline: it has tables."""
-        self._recreate()
-        bare = replace(self.project, settings=replace(self.project.settings, baseline=None))
-        return self.place.run(whole_way.as_modelled, bare, self.databases, self.database)
-
-    def _run(self, function: Callable[[Project, str | None], T]) -> T:
-        return self.place.run(function, self.project, self.databases, self.database)
+        project = self.ground.project
+        bare = replace(project, settings=replace(project.settings, baseline=None))
+        return self._beside().run(whole_way.as_modelled, bare, self.database)
 
     def _climb(self, *, isolate: bool, until: str | None = None) -> Climb:
-        self._recreate()
-        return self.place.run(
+        return self._beside().run(
             whole_way.climb,
-            self.project,
-            self.databases,
+            self.ground.project,
             self.database,
             isolate=isolate,
             watch=until is None,
             until=until,
         )
 
-    def _recreate(self) -> None:
-        for each in self.databases.values():
-            self.place.server.recreate(each)
+    def _beside(self) -> Ground:
+        """Return empty databases beside those that the walk has left."""
+        if self._second is None:
+            self._second = self.ground.another()
+        elif self.kept:
+            self._second.renew()
+        else:
+            self._second.clear()
+        return self._second
 
     def _passed(self, name: str) -> None:
         self.checks.append(self._check(name, Outcome.PASSED, None))
 
-    def _failed(self, name: str, *findings: Finding) -> None:
+    def _failed(self, name: str, *findings: Finding, left_on: Ground | None) -> None:
         """Note *findings* and the check that found them; those of info alone fail none."""
         self.findings += findings
         wrong = any(each.severity is Severity.ERROR for each in findings)
         detail = ", ".join(dict.fromkeys(each.rule for each in findings)) or None
         check = self._check(name, Outcome.FAILED if wrong else Outcome.PASSED, detail)
         self.checks.append(replace(check, revision=findings[0].revision if findings else None))
+        if wrong and self._keep and left_on is not None:
+            self._keep = False
+            self.kept += [(name, url) for url in left_on.keep(f'"{name}"')]
 
     def _check(self, name: str, outcome: Outcome, detail: str | None) -> Check:
-        return Check(name=name, outcome=outcome, backend=self.place.backend.name, detail=detail)
+        return Check(
+            name=name, outcome=outcome, backend=self.ground.place.backend.name, detail=detail
+        )
 
     def _step(self, rule: str, words: str, stopped: Stopped) -> Finding:
         finding = self._finding(
@@ -258,24 +275,17 @@ class WholeChecks:
     def _finding(
         self, rule: str, message: str, revision: str | None, **more: str | None
     ) -> Finding:
-        at = None if revision is None else self.project.revisions.one(revision)
+        at = None if revision is None else self.ground.project.revisions.one(revision)
         return Finding(
             rule=rule,
             severity=Severity.ERROR,
             message=message,
-            backend=self.place.backend.name,
+            backend=self.ground.place.backend.name,
             revision=revision,
             path=None if at is None else at.path,
             line=None,
             **more,
         )
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
 
 
 def _changes(before: Snapshot, after: Snapshot) -> list[Change]:

@@ -77,9 +77,15 @@ def there_and_back(project: Project, database: str | None, *, down: bool, models
 
 
 def as_modelled(project: Project, database: str | None) -> Modelled:
-    """Let the models make what they say in a database that is at base."""
+    """Let the models make what they say in a database that is at base, and stay there."""
+
+    def made(session: Session, target: Target) -> Modelled:
+        found = modelled(session, target)
+        session.commit()
+        return found
+
     try:
-        return Entry(project, isolate=True).run_at(database, modelled)
+        return Entry(project, isolate=True).run_at(database, made)
     except TopchefError as error:
         return Modelled(None, f"the models cannot be made without revisions: {error.message}")
 
