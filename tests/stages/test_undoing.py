@@ -26,12 +26,32 @@ op.create_table(
     sa.UniqueConstraint("price", "name", name="uq_items_price"),
     sa.CheckConstraint("price >= 0", name="ck_items_price"),
 )
-op.create_index("ix_items_price", "items", ["price", "name"])""",
-    'op.drop_table("items")\nop.drop_table("shops")',
+op.create_index("ix_items_price", "items", ["price", "name"])
+op.create_table(
+    "notes",
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("title", sa.String(40), nullable=False, server_default="none"),
+    sa.Column("shop_id", sa.Integer, sa.ForeignKey("shops.id", name="fk_notes_shop")),
+    sa.Column("amount", sa.Integer),
+    sa.UniqueConstraint("amount", name="uq_notes_amount"),
+    sa.CheckConstraint("amount >= 0", name="ck_notes_amount"),
+)
+op.create_index("ix_notes_title", "notes", ["title"])
+op.create_table(
+    "pairs",
+    sa.Column("one", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("two", sa.BigInteger, primary_key=True),
+)
+op.create_table("lonely", sa.Column("id", sa.Integer, primary_key=True, autoincrement=False))""",
+    "\n".join(
+        f'op.drop_table("{name}")' for name in ("lonely", "pairs", "notes", "items", "shops")
+    ),
 )
 FORGETS = """\
 op.create_table("forgotten", sa.Column("id", sa.Integer, primary_key=True))
 op.create_table("gone", sa.Column("id", sa.Integer, primary_key=True))
+for name in ("notes", "pairs", "lonely"):
+    op.drop_table(name)
 op.create_index("ix_items_name", "items", ["name"])
 op.drop_index("ix_items_price", "items")
 op.execute("CREATE VIEW numbers AS SELECT id FROM shops")
@@ -67,7 +87,7 @@ def test_pasted_code_makes_the_revision_clean(
     shop = project(versions=versions)
     found = errors(shop, server)
     assert {each.rule for each in found} == {"downgrade-leaves-trace"}
-    assert len(found) >= 9
+    assert len(found) >= 12
     pasted = [str(each.help).removeprefix("add to downgrade(): ") for each in found]
     assert all(each.startswith(("op.", "with op.", "sa.")) for each in pasted)
     shop.write(

@@ -13,18 +13,19 @@ from dataclasses import dataclass
 from topchef_schema.model import Change
 from topchef_schema.model.snapshot import NAME, bare
 
-_COLUMNS = r'\((?P<columns>[\w"`, ]+)\)'
-_INDEX = re.compile(rf"(?P<unique>unique )?(?:key |index )?{_COLUMNS}", re.IGNORECASE)
-_UNIQUE = re.compile(rf"unique {_COLUMNS}", re.IGNORECASE)
-_CHECK = re.compile(r"check \((?P<text>.+)\)", re.IGNORECASE)
-_FOREIGN = re.compile(
-    rf'foreign key {_COLUMNS} references (?P<table>[\w."`]+) ?\((?P<there>[\w"`, ]+)\)',
+COLUMNS = r'\((?P<columns>[\w"`, ]+)\)'
+_INDEX = re.compile(rf"(?P<unique>unique )?(?:key |index )?{COLUMNS}", re.IGNORECASE)
+UNIQUE = re.compile(rf"unique {COLUMNS}", re.IGNORECASE)
+CHECK = re.compile(r"check \((?P<text>.+)\)", re.IGNORECASE)
+FOREIGN = re.compile(
+    rf'foreign key {COLUMNS} references (?P<table>[\w."`]+) ?\((?P<there>[\w"`, ]+)\)',
     re.IGNORECASE,
 )
 _LABELS = re.compile(r"'[^'\n]*'(, '[^'\n]*')*")
 _COLUMN = re.compile(
     r"(?P<type>[a-z]+( varying)?( ?\(\d+\))?)(?P<not_null> not null)?"
-    r"( default (?P<default>null|'[^'\n]*'(::[a-z ]+)?|-?[\d.]+|true|false|current_timestamp))?",
+    r"( default (?P<default>null|'[^'\n]*'(::[a-z ]+)?|-?[\d.]+|true|false|current_timestamp))?"
+    r"(?P<not_null_at_last> not null)?",
     re.IGNORECASE,
 )
 """With a default that is a constant, or the time."""
@@ -59,7 +60,7 @@ _TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """A part of a table, or a table alone, of a database that may make it anew to alter it."""
 
     table: str
@@ -69,15 +70,17 @@ class _Place:
 
     @property
     def options(self) -> str:
-        return "" if self.schema is None else f", schema={_text(self.schema)}"
+        """Return the argument that names the schema, where it has to be named."""
+        return "" if self.schema is None else f", schema={literal(self.schema)}"
 
     @property
     def batch(self) -> str:
-        return f"with op.batch_alter_table({_text(self.table)}{self.options}) as batch: "
+        """Return the beginning of a batch on the table."""
+        return f"with op.batch_alter_table({literal(self.table)}{self.options}) as batch: "
 
     def call(self, function: str, *rest: str) -> str:
         """Write a call of *function* on a constraint; several may follow each other on a line."""
-        names = [_text(self.name)] if self.rebuilds else [_text(self.name), _text(self.table)]
+        names = [literal(self.name)] if self.rebuilds else [literal(self.name), literal(self.table)]
         arguments = ", ".join([*names, *rest])
         if self.rebuilds:
             return f"{self.batch}batch.{function}({arguments})"
@@ -90,7 +93,7 @@ def code(change: Change, usual_schema: str | None, *, rebuilds: bool = False) ->
     None where it cannot be told for certain. *usual_schema* is the one that no name needs;
     *rebuilds* says of the database that it makes a table anew to alter it.
     """
-    place = _place(change, usual_schema, rebuilds=rebuilds)
+    place = place_of(change, usual_schema, rebuilds=rebuilds)
     if change.before is None:
         return _drop(change, place)
     if change.kind == "column" and change.after is not None:
@@ -102,19 +105,19 @@ def code(change: Change, usual_schema: str | None, *, rebuilds: bool = False) ->
     return None if dropped is None else f"{dropped}; {made.removeprefix(place.batch)}"
 
 
-def _drop(change: Change, place: _Place | None) -> str | None:
+def _drop(change: Change, place: Place | None) -> str | None:
     kind = change.kind
     if kind in _DROPPED:
         word = kind.replace("-", " ").upper()
-        return f"op.execute({_text(f'DROP {word} {change.name}')})"
+        return f"op.execute({literal(f'DROP {word} {change.name}')})"
     if place is None:
         return None
     if kind == "trigger":
         *on, name = NAME.findall(change.name)
         # Where schemas hold tables, a trigger is known by its table alone.
         table = f" ON {'.'.join(on)}" if len(on) > 1 else ""
-        return f"op.execute({_text(f'DROP TRIGGER {name}{table}')})"
-    table, name = _text(place.table), _text(place.name)
+        return f"op.execute({literal(f'DROP TRIGGER {name}{table}')})"
+    table, name = literal(place.table), literal(place.name)
     simple = {
         "table": f"op.drop_table({table}{place.options})",
         "enum": f"sa.Enum(name={table}{place.options}).drop(op.get_bind())",
@@ -127,16 +130,16 @@ def _drop(change: Change, place: _Place | None) -> str | None:
     return simple.get(kind)
 
 
-def _is_named(place: _Place, word: str) -> bool:
+def _is_named(place: Place, word: str) -> bool:
     """Whether a constraint has a name; one of CHECK is not seen where tables are made anew."""
     return bool(re.fullmatch(r"\w+", place.name)) and not (place.rebuilds and word == "check")
 
 
 def _make(
-    change: Change, definition: str, place: _Place | None, usual_schema: str | None
+    change: Change, definition: str, place: Place | None, usual_schema: str | None
 ) -> str | None:
     if definition.startswith("CREATE ") and "\n" not in definition:
-        return f"op.execute({_text(definition)})"
+        return f"op.execute({literal(definition)})"
     if place is None:
         return None
     if change.kind == "constraint":
@@ -146,67 +149,67 @@ def _make(
     return None if maker is None else maker(place, definition)
 
 
-def _enum(place: _Place, definition: str) -> str | None:
+def _enum(place: Place, definition: str) -> str | None:
     if not _LABELS.fullmatch(definition):
         return None
     labels = definition.replace('"', '\\"').replace("'", '"')
-    return f"sa.Enum({labels}, name={_text(place.table)}{place.options}).create(op.get_bind())"
+    return f"sa.Enum({labels}, name={literal(place.table)}{place.options}).create(op.get_bind())"
 
 
-def _index(place: _Place, definition: str) -> str | None:
+def _index(place: Place, definition: str) -> str | None:
     found = _INDEX.fullmatch(definition)
     if found is None:
         return None
     unique = ", unique=True" if found["unique"] else ""
-    names = f"{_text(place.name)}, {_text(place.table)}, {_names(found['columns'])}"
+    names = f"{literal(place.name)}, {literal(place.table)}, {name_list(found['columns'])}"
     return f"op.create_index({names}{unique}{place.options})"
 
 
-def _column(place: _Place, definition: str) -> str | None:
-    type_ = _type(definition)
+def _column(place: Place, definition: str) -> str | None:
+    type_ = column_type(definition)
     if type_ is None:
         return None
-    facts = [_text(place.name), type_.words]
+    facts = [literal(place.name), type_.words]
     facts += ["nullable=False"] if type_.not_null else []
-    facts += [f"server_default={_sql(type_.default)}"] if type_.default else []
+    facts += [f"server_default={default_sql(type_.default)}"] if type_.default else []
     column = f"sa.Column({', '.join(facts)})"
-    return f"op.add_column({_text(place.table)}, {column}{place.options})"
+    return f"op.add_column({literal(place.table)}, {column}{place.options})"
 
 
-def _constraint(place: _Place, definition: str, usual_schema: str | None) -> str | None:
+def _constraint(place: Place, definition: str, usual_schema: str | None) -> str | None:
     if not _is_named(place, definition.split(" ", maxsplit=1)[0].lower()):
         return None
-    if found := _UNIQUE.fullmatch(definition):
-        return place.call("create_unique_constraint", _names(found["columns"]))
-    if found := _CHECK.fullmatch(definition):
-        return place.call("create_check_constraint", _text(found["text"]))
-    found = _FOREIGN.fullmatch(definition)
-    target = [] if found is None else _parts(found["table"])
+    if found := UNIQUE.fullmatch(definition):
+        return place.call("create_unique_constraint", name_list(found["columns"]))
+    if found := CHECK.fullmatch(definition):
+        return place.call("create_check_constraint", literal(found["text"]))
+    found = FOREIGN.fullmatch(definition)
+    target = [] if found is None else names_in(found["table"])
     if found is None or place.schema is not None or target[:-1] not in ([], [usual_schema]):
         return None
-    columns, there = _names(found["columns"]), _names(found["there"])
-    return place.call("create_foreign_key", _text(target[-1]), columns, there)
+    columns, there = name_list(found["columns"]), name_list(found["there"])
+    return place.call("create_foreign_key", literal(target[-1]), columns, there)
 
 
-def _altered(change: Change, place: _Place | None) -> str | None:
+def _altered(change: Change, place: Place | None) -> str | None:
     """Return what brings a column back to its type and nullability."""
     before, after = change.before or "", change.after or ""
     if _collations(before) == _collations(after):
         before, after = _COLLATION.sub("", before), _COLLATION.sub("", after)
-    old, new = _type(before), _type(after)
+    old, new = column_type(before), column_type(after)
     if old is None or new is None or place is None:
         return None
-    facts = [_text(place.name)]
+    facts = [literal(place.name)]
     facts += [f"type_={old.words}"] if old.words != new.words else []
     facts += [f"nullable={not old.not_null}"] if old.not_null != new.not_null else []
-    facts += [f"server_default={_sql(old.default)}"] if old.default != new.default else []
+    facts += [f"server_default={default_sql(old.default)}"] if old.default != new.default else []
     facts.append(f"existing_type={new.words}")
     facts += [f"existing_nullable={not new.not_null}"] if old.not_null == new.not_null else []
     kept = new.default if old.default == new.default else None
-    facts += [f"existing_server_default={_sql(kept)}"] if kept else []
+    facts += [f"existing_server_default={default_sql(kept)}"] if kept else []
     if place.rebuilds:
         return f"{place.batch}batch.alter_column({', '.join(facts)})"
-    return f"op.alter_column({', '.join([_text(place.table), *facts])}{place.options})"
+    return f"op.alter_column({', '.join([literal(place.table), *facts])}{place.options})"
 
 
 def _collations(definition: str) -> list[str]:
@@ -214,7 +217,7 @@ def _collations(definition: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Type:
+class ColumnType:
     """A column's type in SQLAlchemy's *words*, and its default in SQL."""
 
     words: str
@@ -222,11 +225,13 @@ class _Type:
     default: str | None
 
 
-def _sql(default: str | None) -> str:
-    return "None" if default is None else f"sa.text({_text(default)})"
+def default_sql(default: str | None) -> str:
+    """Write the *default* of a column, None where it has none."""
+    return "None" if default is None else f"sa.text({literal(default)})"
 
 
-def _type(definition: str) -> _Type | None:
+def column_type(definition: str) -> ColumnType | None:
+    """Return the type of a column; None where SQLAlchemy's words for it are in doubt."""
     found = _COLUMN.fullmatch(definition)
     if found is None:
         return None
@@ -237,12 +242,16 @@ def _type(definition: str) -> _Type | None:
     # A text is written with its type in some catalogs, and means the same without.
     default = re.sub(r"'::[a-z ]+\Z", "'", found["default"] or "null")
     known = None if default.lower() == "null" else default
-    return _Type(f"sa.{name}({length.rstrip(')')})", bool(found["not_null"]), known)
+    return ColumnType(
+        f"sa.{name}({length.rstrip(')')})",
+        bool(found["not_null"] or found["not_null_at_last"]),
+        known,
+    )
 
 
-def _place(change: Change, usual_schema: str | None, *, rebuilds: bool) -> _Place | None:
+def place_of(change: Change, usual_schema: str | None, *, rebuilds: bool) -> Place | None:
     """Return where the object is; None where its name has more, or fewer, parts than that."""
-    parts = _parts(change.name)
+    parts = names_in(change.name)
     name = ""
     if not parts:
         return None  # the database itself
@@ -251,17 +260,19 @@ def _place(change: Change, usual_schema: str | None, *, rebuilds: bool) -> _Plac
     if not 1 <= len(parts) <= 2:
         return None
     schema = parts[0] if len(parts) == 2 and parts[0] != usual_schema else None
-    return _Place(parts[-1], schema, name, rebuilds)
+    return Place(parts[-1], schema, name, rebuilds)
 
 
-def _parts(name: str) -> list[str]:
+def names_in(name: str) -> list[str]:
+    """Return the names between the dots of *name*, without their quotes."""
     return [bare(each) for each in NAME.findall(name)]
 
 
-def _names(columns: str) -> str:
-    return "[" + ", ".join(_text(bare(each.strip())) for each in columns.split(",")) + "]"
+def name_list(columns: str) -> str:
+    """Write *columns*, the names between commas, as a list."""
+    return "[" + ", ".join(literal(bare(each.strip())) for each in columns.split(",")) + "]"
 
 
-def _text(value: str) -> str:
+def literal(value: str) -> str:
     """Write *value* as Python does with double quotes."""
     return json.dumps(value, ensure_ascii=False)

@@ -19,7 +19,7 @@ from topchef_schema.model import (
     Step,
     diff,
 )
-from topchef_schema.stages import row_words, undoing
+from topchef_schema.stages import row_words, undoing, undoing_table
 from topchef_schema.stages.contents import Contents, Loss
 from topchef_schema.stages.rows import Seeds
 from topchef_schema.stages.survival import Survival
@@ -211,7 +211,7 @@ class UpDownUp:
             harmless = change.kind == "column-order"
             message, help_ = words(change.before, change.after)
             if words is _undone:
-                help_ = self._code(change) or help_
+                help_ = self._code(change, expected) or help_
             self._note(
                 rule,
                 Severity.INFO if harmless else Severity.ERROR,
@@ -225,12 +225,16 @@ class UpDownUp:
             clean = clean and harmless
         return clean
 
-    def _code(self, change: Change) -> str | None:
+    def _code(self, change: Change, before: Snapshot) -> str | None:
         """Return the help that is code to paste, where it can be known."""
         schema = self.session.dialect.default_schema_name
         # A database that is a file alters a table by making it anew.
         rebuilds = self.target.backend.made_by_connecting
-        found = undoing.code(change, schema, rebuilds=rebuilds)
+        if change.kind == "table" and change.after is None:
+            objects = before.objects
+            found = undoing_table.code(change, schema, objects, rebuilds=rebuilds)
+        else:
+            found = undoing.code(change, schema, rebuilds=rebuilds)
         return None if found is None else f"add to downgrade(): {found}"
 
     def _lost(self, loss: Loss, when: str) -> None:
