@@ -81,6 +81,7 @@ class Watch:
 
     following: Following
     _schema: Snapshot = field(default_factory=lambda: Snapshot({}))
+    _names: Mapping[str, TableName] = field(default_factory=dict)
     _contents: Contents = field(default_factory=dict)
     _stale: bool = True
 
@@ -96,7 +97,9 @@ class Watch:
         if self._stale or schema is not self._schema:
             as_it_was = self.following.unwritten(connection)
             altered = _altered(self._schema, schema)
-            names = tables(schema)
+            if schema is not self._schema:
+                self._names = tables(schema)
+            names = self._names
             kept = {
                 key: self._contents[key]
                 for key, name in names.items()
