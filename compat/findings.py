@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 
 if TYPE_CHECKING:
-    from compat.description import Description
-    from topchef_schema.backends.base import Backend, ScratchDatabase, Server
+    from compat.run import Site
+    from topchef_schema.backends.base import Backend, ScratchDatabase
 
 TABLES = (
     "SELECT table_name FROM information_schema.tables WHERE table_schema = database() "
@@ -36,37 +36,24 @@ TABLES = (
 
 def main() -> int:
     """Run what the command line asks for; return the exit code."""
-    import bootstrap
+    from compat.run import in_environment, on_site
 
-    bootstrap.with_new_enough_python()
-    python = bootstrap.environment(ROOT / ".venv", extras={"test", "docs"})
-    if Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
-        os.execv(python, [str(python), __file__, *sys.argv[1:]])
-    from compat import description, run
-    from tests.run import addresses, open_one
-    from tests.servers import BACKENDS, Servers
+    in_environment(__file__)
+    from tests.servers import BACKENDS
     from topchef_schema.backends import named
 
     parser = argparse.ArgumentParser(description="Look for what roundtrip finds without it.")
     parser.add_argument("--only", default="mlflow", help="the project")
     parser.add_argument("--on", action="append", choices=BACKENDS, help="repeatable; default: all")
     options = parser.parse_args()
-    (project,) = description.chosen([options.only])
-    servers = Servers(options.on or project.backends)
     wrong = 0
-    try:
-        for name in servers:
-            open_one(servers, name)
-        environment = run.environment_for(addresses(servers))
-        programs = run.installed(project)
-        for name in servers:
-            witness = Witness(project, named(name), servers[name], programs, environment)
+    with on_site(options.only, options.on) as site:
+        for name in site.servers:
+            witness = Witness(site, named(name))
             for finding, seen in witness.testimony():
                 wrong += seen is None
                 what = f"{name}: {finding['rule']} {finding['revision']} {finding['object'] or ''}"
                 print(f"{'WRONG' if seen is None else 'true '}  {what}: {seen}", flush=True)
-    finally:
-        servers.close()
     print(
         f"{wrong} were not seen without roundtrip" if wrong else "all were seen without roundtrip"
     )
@@ -77,26 +64,23 @@ def main() -> int:
 class Witness:
     """Looks for findings on one backend."""
 
-    project: Description
+    site: Site
     backend: Backend
-    server: Server
-    programs: Path
-    environment: Mapping[str, str]
 
     def testimony(self) -> Iterator[tuple[Mapping[str, Any], str | None]]:
         """Yield each finding that is an error, and what was seen of it; None: nothing."""
         from compat.trial import made
 
         with TemporaryDirectory(prefix="topchef_findings_") as folder:
-            given = self.project.environment.items()
+            given = self.site.project.environment.items()
             own = {key: value.replace("{work}", folder) for key, value in given}
-            environment = {**self.environment, **own}
+            environment = {**self.site.environment, **own}
             for finding in self._findings(Path(folder), environment):
-                with made(self.server) as database:
+                with made(self.site.servers[self.backend.name]) as database:
                     yield finding, self._seen(finding, database, Path(folder), environment)
 
     def _findings(self, work: Path, environment: Mapping[str, str]) -> list[Mapping[str, Any]]:
-        command = [str(self.programs / "topchef-db"), "-c", str(self.project.settings)]
+        command = [str(self.site.programs / "topchef-db"), "-c", str(self.site.project.settings)]
         command += ["roundtrip", "--no-models", "--on", self.backend.name, "--format", "json"]
         done = subprocess.run(
             command, cwd=work, env=environment, capture_output=True, text=True, check=False
@@ -116,9 +100,9 @@ class Witness:
 
             answer = work / "answer.json"
             url = database.url.render_as_string(hide_password=False)
-            words = ["--config", str(self.project.settings), "--url", url]
+            words = ["--config", str(self.site.project.settings), "--url", url]
             plain(
-                self.programs,
+                self.site.programs,
                 action,
                 answer,
                 environment,
@@ -129,7 +113,7 @@ class Witness:
             said: Mapping[str, Any] = json.loads(answer.read_text())
             return said
 
-        if "baseline" in self.project.settings.read_text():
+        if "baseline" in self.site.project.settings.read_text():
             alembic("baseline")
         for action in ("below", "upgrade"):
             failed = alembic(action)["error"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import signal
 import subprocess
@@ -25,7 +24,8 @@ sys.path[0] = str(ROOT)
 
 if TYPE_CHECKING:
     from compat.description import Description
-    from topchef_schema.backends.base import Backend, ScratchDatabase, Server
+    from compat.run import Site
+    from topchef_schema.backends.base import Backend, ScratchDatabase
 
 RUNS = 8
 """How many runs of a round are killed at most."""
@@ -79,15 +79,10 @@ class Victim:
 
 def main() -> int:
     """Run what the command line asks for; return the exit code."""
-    import bootstrap
+    from compat.run import in_environment, on_site
 
-    bootstrap.with_new_enough_python()
-    python = bootstrap.environment(ROOT / ".venv", extras={"test", "docs"})
-    if Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
-        os.execv(python, [str(python), __file__, *sys.argv[1:]])
-    from compat import description, run
-    from tests.run import addresses, open_one
-    from tests.servers import BACKENDS, Servers
+    in_environment(__file__)
+    from tests.servers import BACKENDS
     from topchef_schema.backends import named
 
     parser = argparse.ArgumentParser(description="Kill topchef-db on a real project.")
@@ -96,39 +91,25 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="databases taken up, per backend")
     parser.add_argument("--seed", type=int, default=time.time_ns())
     options = parser.parse_args()
-    (project,) = description.chosen([options.only])
-    servers = Servers(options.on or project.backends)
     print(f"--seed {options.seed}")
     chance = random.Random(options.seed)
     wrong = 0
-    try:
-        for name in servers:
-            open_one(servers, name)
-        environment = run.environment_for(addresses(servers))
-        programs = run.installed(project)
-        for name in servers:
-            place = (named(name), servers[name], programs, environment)
-            wrong += storm(project, place, chance, options.rounds)
-    finally:
-        servers.close()
+    with on_site(options.only, options.on) as site:
+        for name in site.servers:
+            wrong += storm(site, named(name), chance, options.rounds)
     return 1 if wrong else 0
 
 
-def storm(
-    project: Description,
-    place: tuple[Backend, Server, Path, Mapping[str, str]],
-    chance: random.Random,
-    rounds: int,
-) -> int:
+def storm(site: Site, backend: Backend, chance: random.Random, rounds: int) -> int:
     """Kill the runs of some rounds on one backend; return how many rounds ended wrongly."""
     from compat.trial import made
 
-    backend, server, programs, environment = place
+    project, server = site.project, site.servers[backend.name]
     kills = persons = wrong = 0
     with TemporaryDirectory(prefix="topchef_killed_") as folder, made(server) as database:
         given = {key: value.replace("{work}", folder) for key, value in project.environment.items()}
         victim = Victim(
-            project, backend, programs, {**environment, **given}, Path(folder), database
+            project, backend, site.programs, {**site.environment, **given}, Path(folder), database
         )
         started = time.monotonic()
         code, said = victim.finish("upgrade")

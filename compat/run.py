@@ -14,8 +14,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -33,12 +35,8 @@ STAMP = "compat.json"
 
 def main() -> int:
     """Run what the command line asks for; return the exit code."""
+    in_environment(__file__)
     import bootstrap
-
-    bootstrap.with_new_enough_python()
-    python = bootstrap.environment(ROOT / ".venv", extras={"test", "docs"})
-    if Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
-        os.execv(python, [str(python), __file__, *sys.argv[1:]])
     from tests.provide import MissingServerError
 
     options = parsed()
@@ -47,6 +45,50 @@ def main() -> int:
     except (MissingServerError, bootstrap.BootstrapError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def in_environment(program: str) -> None:
+    """Go on with the Python of this checkout's environment, which is made first if need be."""
+    import bootstrap
+
+    bootstrap.with_new_enough_python()
+    python = bootstrap.environment(ROOT / ".venv", extras={"test", "docs"})
+    if Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
+        os.execv(python, [str(python), program, *sys.argv[1:]])
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where one project is tried: its programs, and the servers that its processes know of."""
+
+    project: Description
+    servers: Servers
+    programs: Path
+    environment: Mapping[str, str]
+
+
+@contextmanager
+def on_site(name: str, backends: Sequence[str]) -> Iterator[Site]:
+    """Open servers for the project *name*, for all its backends where none are given."""
+    from compat import description
+    from tests.servers import Servers
+
+    (project,) = description.chosen([name])
+    servers = Servers(backends or project.backends)
+    try:
+        environment = opened(servers)
+        yield Site(project, servers, installed(project), environment)
+    finally:
+        servers.close()
+
+
+def opened(servers: Servers) -> dict[str, str]:
+    """Open all *servers*; return the environment of processes that are to find them."""
+    from tests.run import addresses, open_one
+
+    for name in servers:
+        open_one(servers, name)
+    return environment_for(addresses(servers))
 
 
 def parsed() -> argparse.Namespace:
@@ -74,7 +116,6 @@ def parsed() -> argparse.Namespace:
 def tried(options: argparse.Namespace) -> int:
     """Try every project on every backend that was chosen; return the exit code."""
     from compat import description, guide, page
-    from tests.run import addresses, open_one
     from tests.servers import BACKENDS, Servers
 
     wanted = {
@@ -91,9 +132,7 @@ def tried(options: argparse.Namespace) -> int:
     results: list[Result] = []
     versions: dict[str, Mapping[str, str]] = {}
     try:
-        for name in servers:
-            open_one(servers, name)
-        environment = environment_for(addresses(servers))
+        environment = opened(servers)
         for project in description.chosen(options.only):
             if wanted[project.name]:
                 programs = installed(project)
