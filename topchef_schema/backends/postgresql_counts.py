@@ -204,7 +204,12 @@ def counted(connection: Connection, planned: Planned) -> Counts:
         return Counts()
     planned.flush(connection)
     with undisturbed(connection):
-        ((marks, tables),) = planned.rows(connection, "counts", COUNTS)
+        return looked_up(connection, planned)
+
+
+def looked_up(connection: Connection, planned: Planned) -> Counts:
+    """Return what was counted, in a transaction that began after the last flush."""
+    ((marks, tables),) = planned.rows(connection, "counts", COUNTS)
     return Counts(json.loads(marks), json.loads(tables or "{}"))
 
 

@@ -67,9 +67,7 @@ class Following:
 
     def schema(self, connection: Connection) -> Snapshot:
         """Return the schema as it is now, as a whole snapshot would give it."""
-        before, self._seen = self._seen, counts.counted(connection, self._planned)
-        changed = self._seen.changed_since(before)
-        if changed is None or (changed and not self._read_changes(connection, before, changed)):
+        if not self._read_what_changed(connection):
             self._read_all(connection)
         self._hear(connection)
         return self._last
@@ -93,11 +91,17 @@ class Following:
             event.listen(connection.engine, "before_cursor_execute", sent)
         self._idle = True
 
-    def _read_changes(
-        self, connection: Connection, before: counts.Counts, changed: set[str]
-    ) -> bool:
+    def _read_what_changed(self, connection: Connection) -> bool:
         """Read what may have changed; false where more than relations may have to be read."""
+        before, self._seen = self._seen, counts.Counts()
+        if not counts.can_count(connection):
+            return False
+        self._planned.flush(connection)
         with passing_transaction(connection):
+            self._seen = counts.looked_up(connection, self._planned)
+            changed = self._seen.changed_since(before)
+            if not changed:
+                return changed is not None
             ((owner, *_),) = self._planned.rows(connection, "settings", _SETTINGS)
             found = counts.changes(connection, self._planned, self._seen, before, self._keys)
             if found.types not in (None, self._types) or owner != self._owner:
