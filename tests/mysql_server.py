@@ -1,4 +1,4 @@
-"""A real MySQL server without root, beside an installed MariaDB: Debian has none, Ubuntu only one.
+"""A real MySQL, server and client, without root: Debian has none, Ubuntu only one.
 
 The server and all it needs, down to the C library, is downloaded with apt, which verifies it, and
 unpacked into a folder of the user's cache. Nothing is installed.
@@ -44,6 +44,16 @@ exec "$here/root/{loader}" --library-path "{libraries}" \\
 """
 """The unpacked C library may be newer than the machine's, hence its own loader."""
 
+CLIENT = """\
+#!/bin/sh
+here=$(dirname "$(readlink -f "$0")")
+[ "${{1-}}" = --no-defaults ] && shift
+exec "$here/root/{loader}" --library-path "{libraries}" \\
+    "$here/root/usr/bin/mysql" --no-defaults \\
+    --plugin-dir="$here/root/usr/lib/mysql/plugin" "$@"
+"""
+"""The client of the machine may be MariaDB's, which cannot log in to every MySQL."""
+
 
 class FetchError(Exception):
     """MySQL cannot be fetched; the message says why."""
@@ -65,12 +75,12 @@ def is_mysql(program: Path) -> bool:
 
 
 def fetch() -> Path:
-    """Return the folder with a ``mysqld`` that runs, downloaded first where there is none.
+    """Return the folder with a ``mysqld`` and a ``mysql`` that run, downloaded if need be.
 
     Raises `FetchError` where this is neither Debian nor Ubuntu, or no mirror answers.
     """
     wanted = folder()
-    if is_mysql(wanted / "mysqld"):
+    if all(is_mysql(wanted / name) for name in ("mysqld", "mysql")):
         return wanted
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise FetchError("packages of MySQL are fetched with apt, which is not here")
@@ -113,7 +123,8 @@ def _download(work: Path) -> list[Path]:
     name = newest(known)
     if name is None:
         raise FetchError("no mirror of this distribution offers a package mysql-server-core")
-    _run([*apt, "-y", "--no-install-recommends", "--download-only", "install", name])
+    client = name.replace("server", "client")
+    _run([*apt, "-y", "--no-install-recommends", "--download-only", "install", name, client])
     return sorted((work / "cache/archives").glob("*.deb"))
 
 
@@ -150,7 +161,7 @@ def _signed_by() -> str:
 def _finish(made: Path) -> None:
     """Make the unpacked system small, and a program of it that runs from wherever it is put."""
     root = made / "root"
-    for name in ("bin", "share/doc", "share/info", "share/locale", "share/man", "share/perl"):
+    for name in ("share/doc", "share/info", "share/locale", "share/man", "share/perl"):
         shutil.rmtree(root / "usr" / name, ignore_errors=True)
     loaders = [path for path in root.rglob("ld-linux*.so.*") if not path.is_symlink()]
     if not loaders:
@@ -159,11 +170,12 @@ def _finish(made: Path) -> None:
     triplet = loader.parent.name
     places = (f"lib/{triplet}", f"usr/lib/{triplet}", "usr/lib/mysql/private")
     libraries = ":".join(f"$here/root/{place}" for place in places)
-    program = made / "mysqld"
-    program.write_text(WRAPPER.format(loader=loader, libraries=libraries))
-    program.chmod(0o755)
-    if not is_mysql(program):
-        raise FetchError("the program that was fetched does not run, or is not MySQL")
+    for name, wrapper in (("mysqld", WRAPPER), ("mysql", CLIENT)):
+        program = made / name
+        program.write_text(wrapper.format(loader=loader, libraries=libraries))
+        program.chmod(0o755)
+        if not is_mysql(program):
+            raise FetchError(f"the {name} that was fetched does not run, or is not MySQL's")
 
 
 def _run(command: list[str]) -> str:
