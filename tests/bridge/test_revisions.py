@@ -117,7 +117,7 @@ def test_range_the_wrong_way_round(linear: Revisions) -> None:
     with pytest.raises(UsageError, match='"head" does not come before "base"') as caught:
         linear.between("head:base")
     assert "--down" in caught.value.hint
-    assert linear.between_either("head", "base") == linear.between("base:head")
+    assert linear.lower_first("head", "base") == linear.lower_first("base", "head") == "base:head"
 
 
 def test_plans(linear: Revisions) -> None:

@@ -25,6 +25,7 @@ from topchef_schema.bridge.configuration import (
 )
 from topchef_schema.bridge.listening import Listener, current_line, local_settings
 from topchef_schema.bridge.loggers import revive_our_loggers
+from topchef_schema.bridge.offline import keep_values
 from topchef_schema.bridge.session import Session
 from topchef_schema.errors import TopchefError, UsageError
 from topchef_schema.model import Environment
@@ -62,6 +63,11 @@ class Configured:
     version_table: str
     version_table_schema: str | None
     url: str | None = field(default=None, repr=False)
+
+    @property
+    def lock_key(self) -> str:
+        """What the migration lock is held for."""
+        return f"{self.version_table_schema or ''}.{self.version_table}"
 
 
 class LazyAttributes(dict[str, Any]):
@@ -212,6 +218,8 @@ class _Run:
         revive_our_loggers()
         self.keywords = keywords
         self._begun_since(context)
+        if context.as_sql:
+            keep_values(context)
 
     def _after_migrations(self, context: MigrationContext) -> None:
         if context.as_sql:

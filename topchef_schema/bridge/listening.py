@@ -158,8 +158,10 @@ class Listener:
         if self._heard and not self.deaf:
             from dataclasses import replace
 
+            *others, last = self.statements[-self._heard :]
             seconds = time.perf_counter() - self._started
-            self.statements[-1] = replace(self.statements[-1], seconds=seconds)
+            done = [replace(each, seconds=0.0) for each in others]
+            self.statements[-self._heard :] = [*done, replace(last, seconds=seconds)]
             self._heard = 0
 
     def _commit(self, connection: Connection) -> None:
@@ -216,7 +218,7 @@ def literal_sql(element: Any, values: Any, dialect: Dialect) -> str:
     try:
         if isinstance(element, ExecutableDDLElement):
             return str(element.compile(dialect=dialect)).strip()
-        given = _with_values(element, values) if values else element
+        given = with_values(element, values) if values else element
         own: Any = dialect.statement_compiler
         compiler = _telling_by_value(own)
         return str(compiler(dialect, given, compile_kwargs={"literal_binds": True})).strip()
@@ -239,7 +241,8 @@ def _telling_by_value(compiler: type[Any]) -> type[Any]:
     return Telling
 
 
-def _with_values(element: Any, values: Any) -> Any:
+def with_values(element: Any, values: Any) -> Any:
+    """Return a construct that has *values* for its parameters, or columns."""
     if not getattr(element, "is_dml", False):
         return element.params(**values)
     # An ORM session names some values after columns, and some after parameters in WHERE.

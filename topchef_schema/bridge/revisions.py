@@ -188,35 +188,53 @@ class Revisions:
     def between(self, text: str | None) -> tuple[Revision, ...]:
         """Return the revisions of a RANGE: ``FROM:TO``, FROM exclusive, or one revision.
 
-        ``base`` and an empty FROM mean the beginning, ``heads`` and an empty TO the end.
+        ``base`` and an empty FROM mean the beginning, ``heads`` and an empty TO the end. FROM may
+        be several heads, with commas between them: those of a database with branches.
         """
         if text is None:
             return self.all
-        lower, separator, upper = text.partition(":")
-        if not separator:
+        if ":" not in text:
             return (self.one(text),)
+        below, above = self._ends(text)
+        inside = above - below
+        return tuple(each for each in self.all if each.id in inside)
+
+    def rows_at(self, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the version rows of a database that is at FROM, and at TO, of a range."""
+        below, above = self._ends(text)
+        return self._tops(below), self._tops(above)
+
+    def _tops(self, ids: set[str]) -> tuple[str, ...]:
+        stood_on = {parent for each in ids for parent in self.parents(self._by_id[each])}
+        return tuple(sorted(ids - stood_on))
+
+    def _ends(self, text: str) -> tuple[set[str], set[str]]:
+        """Return what is there at FROM, and at TO."""
+        lower, _, upper = text.partition(":")
         if lower and upper.startswith("+"):
             upper = lower + upper
+        several = lower.split(",")
         with explained(text, self.heads):
-            below = self._ancestors(lower or "base")
+            below = {each for one in several for each in self._ancestors(one or "base")}
             above = self._ancestors(upper or "heads")
+        if len(several) > 1:
+            above |= below
         if not below <= above:
             raise UsageError(
                 f'"{lower}" does not come before "{upper}"',
                 where=f"range {text}",
                 hint=f'the way back is "--down" with the same range: {upper}:{lower}',
             )
-        inside = above - below
-        return tuple(each for each in self.all if each.id in inside)
+        return below, above
 
-    def between_either(self, one: str, other: str) -> tuple[Revision, ...]:
-        """Return the revisions of a range whose ends may stand in either order."""
+    def lower_first(self, one: str, other: str) -> str:
+        """Return the range whose ends are these, FROM first."""
+        if "," in one:
+            return f"{one}:{other}"
         with explained(f"{one}:{other}", self.heads):
             first = self._ancestors(one or "base")
             second = self._ancestors(other or "base")
-        if first <= second:
-            return self.between(f"{one}:{other}")
-        return self.between(f"{other}:{one}")
+        return f"{one}:{other}" if first <= second else f"{other}:{one}"
 
     def heads_of(self, revisions: tuple[Revision, ...]) -> tuple[str, ...]:
         """Return the heads of a database that has *revisions* and all that they stand on."""

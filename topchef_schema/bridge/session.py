@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.bridge.explaining import shown_path
-from topchef_schema.model import Direction, Location, Statement, Step
+from topchef_schema.model import Direction, Location, Statement, Step, VersionTable
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -169,12 +169,24 @@ class Session:
             self._commit_open()
 
     def start_from(self, heads: tuple[str, ...]) -> None:
-        """In offline mode: take the database to be at *heads*; create the version table if none."""
-        from alembic.runtime.migration import HeadMaintainer
+        """In offline mode: take the database to be at *heads*, and write no version rows."""
+        from topchef_schema.bridge.steps import HeadsAlone
 
-        self._maintainer = HeadMaintainer(self.context, heads)
-        if not heads:
-            self.context._version.create(self.connection)
+        self._maintainer = HeadsAlone(self.context, heads)
+
+    def version_table(self, dialect: Dialect, *, if_not_exists: bool) -> VersionTable:
+        """Return Alembic's table, in the words of *dialect*."""
+        from sqlalchemy.schema import CreateTable
+
+        table = self.context._version
+        made = CreateTable(table, if_not_exists=if_not_exists).compile(dialect=dialect)
+        lines = str(made).expandtabs(4).strip().splitlines()
+        return VersionTable(
+            name=dialect.identifier_preparer.format_table(table),
+            key=self.configured.lock_key,
+            schema=self.configured.version_table_schema,
+            create="\n".join(line.rstrip() for line in lines),
+        )
 
     def step(
         self,
@@ -265,13 +277,10 @@ class Session:
         self._commit_stray()
 
     def _alembic_step(self, step: Step) -> RevisionStep:
-        from alembic.runtime.migration import MigrationStep
+        from topchef_schema.bridge.steps import step_of
 
-        script = self.revisions.script(step.revision.id)
-        graph = self.revisions.directory.revision_map
-        if step.direction is Direction.UP:
-            return MigrationStep.upgrade_from_script(graph, script)
-        if not hasattr(script.module, "downgrade"):
+        module = self.revisions.script(step.revision.id).module
+        if step.direction is Direction.DOWN and not hasattr(module, "downgrade"):
             raise StepFailed(
                 step,
                 NoDowngradeError("the revision has no downgrade function"),
@@ -280,9 +289,7 @@ class Session:
                 failed=None,
                 own_commits=0,
             )
-        from topchef_schema.bridge.steps import StepDown
-
-        return StepDown(graph, script, is_upgrade=False)
+        return step_of(self.revisions, step)
 
     def _head_maintainer(self) -> HeadMaintainer:
         if self._maintainer is None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from alembic.runtime.migration import HeadMaintainer, RevisionStep
+from alembic.runtime.migration import HeadMaintainer, MigrationStep, RevisionStep
 from alembic.util import CommandError
 from sqlalchemy import bindparam
 
 from topchef_schema.bridge.own_statement import OwnStatement
+from topchef_schema.model import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from topchef_schema.bridge.revisions import Revisions
+    from topchef_schema.model import Plan, Step
 
 
 class Heads(HeadMaintainer):
@@ -39,6 +47,37 @@ class Heads(HeadMaintainer):
                 f"Online migration expected to match one row when updating '{from_}' to '{to_}' "
                 f"in '{self.context.version_table}'; {met} found"
             )
+
+
+class HeadsAlone(HeadMaintainer):
+    """Alembic's reckoning of the version rows, without a statement."""
+
+    def _insert_version(self, version: str) -> None:
+        self.heads.add(version)
+
+    def _delete_version(self, version: str) -> None:
+        self.heads.remove(version)
+
+    def _update_version(self, from_: str, to_: str) -> None:
+        self.heads.remove(from_)
+        self.heads.add(to_)
+
+
+def heads_along(revisions: Revisions, plan: Plan) -> Iterator[tuple[str, ...]]:
+    """Yield the version rows, sorted, as they are after each step of *plan*."""
+    maintainer = HeadsAlone(None, plan.start)  # type: ignore[arg-type]
+    for step in plan:
+        maintainer.update_to_step(step_of(revisions, step))
+        yield tuple(sorted(maintainer.heads))
+
+
+def step_of(revisions: Revisions, step: Step) -> RevisionStep:
+    """Return Alembic's step of ours."""
+    script = revisions.script(step.revision.id)
+    graph = revisions.directory.revision_map
+    if step.direction is Direction.UP:
+        return MigrationStep.upgrade_from_script(graph, script)
+    return StepDown(graph, script, is_upgrade=False)
 
 
 class StepDown(RevisionStep):

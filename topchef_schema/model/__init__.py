@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         HISTORY_TABLE,
         JOURNAL_TABLE,
         OWN_TABLES,
+        SCRIPT_RUN,
         HistoryEntry,
         HistoryStatus,
     )
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         Recording,
         Section,
         Statement,
+        VersionTable,
     )
     from topchef_schema.model.report import (
         Check,
@@ -46,6 +48,7 @@ __all__ = [
     "HISTORY_TABLE",
     "JOURNAL_TABLE",
     "OWN_TABLES",
+    "SCRIPT_RUN",
     "UNKNOWN",
     "VALUES_LEFT_OUT",
     "Change",
@@ -75,6 +78,7 @@ __all__ = [
     "Step",
     "Table",
     "TableName",
+    "VersionTable",
     "diff",
     "effects_of_sql",
     "fingerprint",

@@ -16,6 +16,10 @@ OWN_TABLES = frozenset({HISTORY_TABLE, JOURNAL_TABLE, DOCUMENTS_TABLE})
 """The tables that are ours beside Alembic's version table: they are in no revision."""
 
 
+SCRIPT_RUN = "script-"
+"""Begins the run id of what a script of ``topchef-db sql`` did; the rest tells which one."""
+
+
 class HistoryStatus(StrEnum):
     """What happened to a revision."""
 
@@ -68,6 +72,8 @@ class HistoryEntry:
 
     @property
     def by(self) -> str:
-        """Who it was, and where: ``deploy@host as database_user``."""
+        """Who it was, and where: ``deploy@host as database_user``; a script knows no more."""
         place = "@".join(filter(None, (self.os_user, self.host)))
+        if self.run_id.startswith(SCRIPT_RUN):
+            place = "a script"
         return place + (f" as {self.database_user}" if self.database_user else "")

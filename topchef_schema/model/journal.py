@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from topchef_schema.model.history import SCRIPT_RUN
 from topchef_schema.model.revision import Direction
 
 
@@ -27,6 +28,11 @@ class JournalEntry:
     sql: str
     alone: bool = False
     before: str | None = None
+
+    @property
+    def by_script(self) -> bool:
+        """Whether it stands for a revision that a script began, not for one statement."""
+        return self.run_id.startswith(SCRIPT_RUN)
 
 
 def fingerprint(sql: str, values: object) -> str:

@@ -21,9 +21,10 @@ class Location:
 
 VALUES_LEFT_OUT = "/* its values cannot be written out */"
 
+"""Ends a recorded statement that has placeholders for values of types without literals."""
+
 DATABASE_UNKNOWN = "NAME_OF_THE_DATABASE"
 """Stands where a revision wrote down the name of the database it runs on, and none is known."""
-"""Ends a recorded statement that has placeholders for values of types without literals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Section:
     """What one step says. *reason* is why it had to be run to be written down, else None.
 
     *reads* are the questions that it asked then. *unknown* is why its statements are not all here,
-    and *fails* whether that is because it fails itself.
+    and *fails* whether that is because it fails itself. *heads* are the version rows after it.
+    *varies* says that it says something else each time, as with ``uuid4()``.
     """
 
     step: Step
@@ -61,16 +63,37 @@ class Section:
     reads: tuple[str, ...] = ()
     unknown: str | None = None
     fails: bool = False
+    heads: tuple[str, ...] = ()
+    varies: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VersionTable:
+    """Alembic's table of a project: its name as SQL needs it, and what makes it if it is not there.
+
+    *key* is what the migration lock is held for.
+    """
+
+    name: str
+    key: str
+    schema: str | None
+    create: str
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What a plan says on one backend; *opening* and *closing* stand around all steps."""
+    """What a plan says on one backend; *opening* and *closing* stand around all steps.
+
+    *start* are the version rows that it goes on from. Only where there is nothing to do, there is
+    no *version_table*.
+    """
 
     backend: str
     opening: tuple[Statement, ...] = ()
     sections: tuple[Section, ...] = ()
     closing: tuple[Statement, ...] = ()
+    start: tuple[str, ...] = ()
+    version_table: VersionTable | None = None
 
     @property
     def statements(self) -> tuple[Statement, ...]:

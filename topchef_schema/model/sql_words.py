@@ -93,7 +93,12 @@ def named_table(found: Sequence[Word]) -> tuple[TableName | None, list[Word]]:
 
 
 _BEFORE_A_TABLE = {"FROM", "JOIN", "INTO", "UPDATE", "TABLE", "ON", "REFERENCES", "ONLY", "EXISTS"}
+_AFTER_ON = {"COMMIT", "CONFLICT", "DELETE", "DUPLICATE", "UPDATE"}
 _BEFORE_A_TABLE |= {"TRUNCATE", "USING", "LIKE"}
+
+
+def _is_no_name(found: Sequence[Word]) -> bool:
+    return bool(found) and found[0].key in _AFTER_ON
 
 
 def named_tables(sql: str) -> tuple[TableName, ...]:
@@ -101,8 +106,11 @@ def named_tables(sql: str) -> tuple[TableName, ...]:
     found = words(sql)
     names: dict[TableName, None] = {}
     for position, each in enumerate(found):
-        if each.key in _BEFORE_A_TABLE:
-            name, _ = named_table(found[position + 1 :])
-            if name is not None:
-                names[name] = None
+        rest = found[position + 1 :]
+        if each.key not in _BEFORE_A_TABLE or (each.key == "ON" and _is_no_name(rest)):
+            continue
+        name, after = named_table(rest)
+        called = each.key in ("FROM", "JOIN") and after and after[0].key == "("
+        if name is not None and not called:
+            names[name] = None
     return tuple(names)

@@ -164,7 +164,7 @@ class Entry:
         if self.announce:
             log.info("database: %s (from %s)", self.target.label, source)
         if self.lock_timeout is not None:
-            locked = self._lock(backend, connection, self.target, stack)
+            locked = self._lock(backend, connection, configured.lock_key, stack)
             self.target = replace(self.target, locked=locked)
         return backend.name
 
@@ -176,11 +176,8 @@ class Entry:
         self._labels[label] += 1
         return label if self._labels[label] == 1 else f"{label} #{self._labels[label]}"
 
-    def _lock(
-        self, backend: Backend, connection: Connection, target: Target, stack: ExitStack
-    ) -> Held:
+    def _lock(self, backend: Backend, connection: Connection, key: str, stack: ExitStack) -> Held:
         assert self.lock_timeout is not None
-        key = f"{target.version_table_schema or ''}.{target.version_table}"
         place = (backend.identity(connection), key)
         if place in self._locked:
             # By an earlier visit of this run, whose transaction is still open.

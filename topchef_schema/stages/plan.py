@@ -57,16 +57,19 @@ def unmoved(plan: Planner, seen: Sequence[Observed]) -> Planner:
 def scripted(project: Project, range_: str | None, since: str | None, *, down: bool) -> Plan:
     """Return the steps of a range, up or *down*; on the way down its ends stand in either order."""
     revisions = project.revisions
-    if down and since is None and range_ is not None and ":" in range_:
-        lower, _, upper = range_.partition(":")
-        found = revisions.between_either(lower, upper)
-    else:
-        found = chosen(project, range_, since)
+    lower: tuple[str, ...] | None = None
+    upper: tuple[str, ...] | None = None
+    if since is None and range_ is not None and ":" in range_:
+        if down:
+            range_ = revisions.lower_first(*range_.split(":", 1))
+        lower, upper = revisions.rows_at(range_)
+    found = chosen(project, range_, since)
     if down:
         revisions.require_way_back(found)
         steps = tuple(Step(each, Direction.DOWN) for each in reversed(found))
-        return Plan(steps, revisions.heads_of(found))
-    return Plan(tuple(Step(each, Direction.UP) for each in found), revisions.heads_below(found))
+        return Plan(steps, revisions.heads_of(found) if upper is None else upper)
+    steps = tuple(Step(each, Direction.UP) for each in found)
+    return Plan(steps, revisions.heads_below(found) if lower is None else lower)
 
 
 def _added_since(commit: str, folder: Path) -> set[Path]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import first_line
 from topchef_schema.errors import MigrationError, TopchefError, UnreachableError
-from topchef_schema.model import DATABASE_UNKNOWN, Plan, Statement, Step
+from topchef_schema.model import DATABASE_UNKNOWN, Plan, Statement, Step, VersionTable
 from topchef_schema.project import Project, parse_url
 from topchef_schema.stages import scratch
 from topchef_schema.stages.entry import Entry, Target
 
 if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
     from topchef_schema.backends.base import Backend
     from topchef_schema.bridge.session import Session
 
@@ -31,6 +34,17 @@ class Replayed:
     where: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What steps did on a scratch database, by revision, and the version table that is there.
+
+    There is none where the replay could not be made.
+    """
+
+    steps: Mapping[str, Replayed]
+    version_table: VersionTable | None = None
+
+
 def replayed(
     project: Project,
     steps: Plan,
@@ -40,19 +54,20 @@ def replayed(
     on: str | None,
     where: Where,
     tolerant: bool,
-) -> Mapping[str, Replayed]:
+) -> Replay:
     """Return what each step does on a scratch database; with *tolerant* it may not be known."""
     why = "a revision before it fails on a scratch database"
-    done: Mapping[str, Replayed] = {}
+    done = Replay({})
     try:
         done = _on_scratch(project, steps, backend, reasons, on=on, where=where)
         if not tolerant:
-            _require_done(done)
+            _require_done(done.steps)
     except TopchefError as error:
         if not tolerant:
             raise
         why = error.message
-    return {identity: done.get(identity, Replayed(failure=why)) for identity in reasons}
+    found = {each: done.steps.get(each, Replayed(failure=why)) for each in reasons}
+    return Replay(found, done.version_table)
 
 
 def _on_scratch(
@@ -63,7 +78,7 @@ def _on_scratch(
     *,
     on: str | None,
     where: Where,
-) -> dict[str, Replayed]:
+) -> Replay:
     """Run the plan on a scratch database and return what its steps did there."""
     database, _ = where
     revision, reason = next(iter(reasons.items()))
@@ -78,15 +93,16 @@ def _on_scratch(
             hint=error.hint,
         ) from None
     ours, home = databases[database].name, _home(project, backend, database)
-    return {
+    kept = {
         identity: replace(
             each,
             statements=tuple(
                 replace(one, sql=one.sql.replace(ours, home)) for one in each.statements
             ),
         )
-        for identity, each in done.items()
+        for identity, each in done.steps.items()
     }
+    return replace(done, steps=kept)
 
 
 def _require_done(replayed: Mapping[str, Replayed]) -> None:
@@ -118,23 +134,18 @@ def _home(project: Project, backend: Backend, database: str | None) -> str:
     return str(parsed.database or DATABASE_UNKNOWN)
 
 
-def _replay(project: Project, steps: Plan, backend_name: str, where: Where) -> dict[str, Replayed]:
+def _replay(project: Project, steps: Plan, backend_name: str, where: Where) -> Replay:
     """Take every step on a scratch database, in a worker, hearing the statements literally.
 
     Ends at the first one that fails.
     """
-    from sqlalchemy import make_url
-
     from topchef_schema.backends import named
     from topchef_schema.bridge.session import StepFailed
 
-    # Without this paramstyle a "%" would come out doubled.
     backend = named(backend_name)
-    dialect: Any = make_url(offline_url(project, backend)).get_dialect()
-    dialect = dialect(paramstyle="named")
-    backend.inform(dialect)
+    dialect = offline_dialect(project, backend)
 
-    def body(session: Session, target: Target) -> dict[str, Replayed]:
+    def body(session: Session, target: Target) -> Replay:
         there = project.revisions.applied_at(session.heads())
         for step in project.revisions.way_to(steps.start):
             if step.revision.id not in there:
@@ -144,7 +155,7 @@ def _replay(project: Project, steps: Plan, backend_name: str, where: Where) -> d
             done[step.revision.id] = each = _taken(session, step)
             if each.where is not None:
                 break
-        return done
+        return Replay(done, session.version_table(dialect, if_not_exists=True))
 
     database, tenant = where
     try:
@@ -163,7 +174,43 @@ def _taken(session: Session, step: Step) -> Replayed:
         session.settle()
         reads = tuple(session.listener.reads)
         return Replayed(failed.sent, reads, first_line(failed.cause), str(failed.location))
-    return Replayed(statements, tuple(session.listener.reads))
+    # What the server refused took no time: the revision caught that, and went on without it.
+    done = [each for each in statements if each.seconds is not None]
+    return Replayed(tuple(_lasting(done)), tuple(session.listener.reads))
+
+
+_SAVEPOINT = re.compile(
+    r"(ROLLBACK TO |RELEASE )?SAVEPOINT (sa_savepoint_\d+)\s*;?\s*", re.IGNORECASE
+)
+
+
+def _lasting(statements: Sequence[Statement]) -> list[Statement]:
+    """Leave out what was rolled back to a savepoint, and SQLAlchemy's savepoints themselves.
+
+    A script stops at its first error, so it goes back to none.
+    """
+    kept: list[Statement] = []
+    marks: dict[str, int] = {}
+    for each in statements:
+        found = _SAVEPOINT.fullmatch(each.sql)
+        if found is None:
+            kept.append(each)
+        elif found[1] is None:
+            marks[found[2]] = len(kept)
+        elif found[1].upper().startswith("ROLLBACK"):
+            del kept[marks.get(found[2], len(kept)) :]
+    return kept
+
+
+def offline_dialect(project: Project, backend: Backend) -> Dialect:
+    """Return the dialect that scripts are written in."""
+    from sqlalchemy import make_url
+
+    # Without this paramstyle a "%" would come out doubled.
+    made: Any = make_url(offline_url(project, backend)).get_dialect()
+    dialect: Dialect = made(paramstyle="named")
+    backend.inform(dialect)
+    return dialect
 
 
 def offline_url(project: Project, backend: Backend) -> str:
