@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from tests.backends.mysql_schema import execute, keys, rebuilt
+from tests.scripts import by_hand
 from topchef_schema.backends.mysql import BACKEND, MAKERS
 
 if TYPE_CHECKING:
@@ -173,18 +172,8 @@ def test_a_program_is_believed_what_it_says(said: str, *, is_theirs: bool) -> No
 
 
 @pytest.mark.fact(23)
-@pytest.mark.skipif(shutil.which("mysql") is None, reason="no client")
 def test_the_script_stops_at_an_error(scratch: ScratchDatabase, connection: Connection) -> None:
-    script = BACKEND.preamble() + "CREATE TABLE t (a INT);\nSELEC 1;\nCREATE TABLE u (a INT);\n"
-    socket = scratch.url.query.get("unix_socket")
-    place = [f"--socket={socket}"] if socket else [f"-h{scratch.url.host}", f"-P{scratch.url.port}"]
-    done = subprocess.run(
-        ["mysql", "--no-defaults", *place, f"-u{scratch.url.username}", scratch.name],
-        input=script,
-        env={"MYSQL_PWD": str(scratch.url.password), "PATH": "/usr/bin:/bin"},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    wrong = "CREATE TABLE t (a INT);\nSELEC 1;\nCREATE TABLE u (a INT);\n"
+    done = by_hand(BACKEND.scripting.preamble() + wrong, scratch)
     assert done.returncode
     assert connection.exec_driver_sql("SHOW TABLES").scalars().all() == ["t"], done.stderr

@@ -57,8 +57,11 @@ def test_whoever_asks_for_a_database_is_told_that_there_is_none(name: str, askin
 
 
 def test_the_client_stops_at_an_error() -> None:
-    assert all_backends()["mssql"].preamble().startswith(":on error exit\n")
-    assert all_backends()["oracle"].preamble().startswith("WHENEVER SQLERROR EXIT FAILURE\n")
+    first = {name: all_backends()[name].scripting.preamble().splitlines()[0] for name in OFFLINE}
+    assert first == {
+        "mssql": ":on error exit",
+        "oracle": "WHENEVER SQLERROR EXIT FAILURE ROLLBACK",
+    }
 
 
 @pytest.mark.parametrize("name", OFFLINE)

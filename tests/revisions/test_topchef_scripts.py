@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.revisions.clients import feed
-from tests.revisions.conftest import Place
+import pytest
+
+from tests.revisions.conftest import INI, Place
 from tests.revisions.old_topchef import OldCode, Rows, rows
 from tests.revisions.test_topchef_revisions import read, through_the_models, without_holes
 from topchef_schema import sql, status, upgrade
+from topchef_schema.backends import named
 from topchef_schema.model import diff
+from topchef_schema.project import Project
 
 if TYPE_CHECKING:
+    from tests.golden_files import Golden
     from topchef_schema.backends.base import Server
 
 
@@ -19,7 +23,11 @@ def run(place: Place, server: Server, range_: str, *, down: bool = False) -> Non
     """Write the script of *range_* and feed it to the client."""
     replayed_on = server.url.render_as_string(hide_password=False)
     report = sql(place.project, range_, on=[replayed_on], down=down)
-    feed(place.backend, place.url, report.data["scripts"][0]["sql"])
+    script = report.data["scripts"][0]["sql"]
+    done = named(place.backend).scripting.client(place.url).run(script)
+    assert done.returncode == 0, done.stdout + done.stderr
+    noise = [line for line in done.stderr.splitlines() if "NOTICE" not in line]
+    assert noise == []
 
 
 def filled_by_script(place: Place, server: Server) -> Rows:
@@ -62,3 +70,18 @@ def test_script_needs_a_server_only_where_tables_are_copied(place: Place, server
     replayed = [each.revision for each in report.findings if each.rule == "depends-on-data"]
     on_sqlite = ["0002", "0003", "0004", "0005", "0009"]
     assert replayed == (on_sqlite if place.backend == "sqlite" else [])
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+@pytest.mark.parametrize("on", ["postgresql", "mariadb", "mysql", "mssql", "oracle"])
+def test_scripts_are_kept(golden: Golden, on: str, way: str) -> None:
+    report = sql(Project.load(INI), on=[on], down=way == "down")
+    golden(f"sql/{on}-{way}.sql", report.script or "")
+
+
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_scripts_of_copied_tables_are_kept(golden: Golden, server: Server, way: str) -> None:
+    on = server.url.render_as_string(hide_password=False)
+    report = sql(Project.load(INI), on=[on], down=way == "down")
+    golden(f"sql/sqlite-{way}.sql", report.script or "")

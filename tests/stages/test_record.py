@@ -2,108 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sqlite3
-import subprocess
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.scripts import OURS, refused, run, script_of
 from tests.whole_projects import MakeProject, Whole, execute, query, revision, tables, text
 from topchef_schema import snapshot, sql, status, upgrade
+from topchef_schema.backends.postgresql_script import libpq
 from topchef_schema.errors import HistoryError, MigrationError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL
-
     from topchef_schema.backends.base import ScratchDatabase, Server
-    from topchef_schema.model import Report
-
-
-def script_of(whole: Whole, on: str, *arguments: str, **options: Any) -> str:
-    report: Report = sql(whole.load(), *arguments, on=[on], **options)
-    assert report.script is not None
-    return report.script
-
-
-def run(script: str, database: ScratchDatabase) -> None:
-    """Feed *script* to the client of the database, else to its driver; it must succeed."""
-    name = database.url.get_backend_name()
-    command, environment = CLIENTS[name](database.url)
-    if shutil.which(command[0]) is None:
-        without_client(script, database)
-        return
-    done = subprocess.run(
-        command,
-        input=script,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def _sqlite(url: URL) -> tuple[list[str], dict[str, str]]:
-    return ["sqlite3", str(url.database)], {}
-
-
-def _postgresql(url: URL) -> tuple[list[str], dict[str, str]]:
-    environment = {
-        "PGHOST": url.host or str(url.query.get("host", "")),
-        "PGPORT": str(url.port or url.query.get("port", 5432)),
-        "PGUSER": url.username or "",
-        "PGPASSWORD": str(url.password or ""),
-        "PGDATABASE": url.database or "",
-    }
-    return ["psql", "-X", "-q", "-f", "-"], environment
-
-
-def _mysql(url: URL) -> tuple[list[str], dict[str, str]]:
-    socket = url.query.get("unix_socket")
-    place = (
-        [f"--socket={socket}"] if socket else [f"--host={url.host}", f"--port={url.port or 3306}"]
-    )
-    client = "mariadb" if url.get_backend_name() == "mariadb" else "a-client-of-mysql-itself"
-    user = [f"--user={url.username}", f"--database={url.database}"]
-    return [client, "--batch", *place, *user], {"MYSQL_PWD": str(url.password or "")}
-
-
-CLIENTS = {
-    "sqlite": _sqlite,
-    "postgresql": _postgresql,
-    "mariadb": _mysql,
-    # The client called mysql may be MariaDB's, which cannot log in to MySQL 9.
-    "mysql": _mysql,
-}
-
-
-def without_client(script: str, database: ScratchDatabase) -> None:
-    plain = "\n".join(line for line in script.splitlines() if not line.startswith((".", "\\")))
-    name = database.url.get_backend_name()
-    if name == "sqlite":
-        with closing(sqlite3.connect(str(database.url.database))) as connection:
-            connection.executescript(plain)
-    elif name == "postgresql":
-        import psycopg
-
-        with psycopg.connect(text(database).replace("+psycopg", ""), autocommit=True) as session:
-            session.execute(plain)
-    else:
-        import pymysql
-        from pymysql.constants import CLIENT
-
-        _, options = database.url.get_dialect()().create_connect_args(database.url)
-        options["client_flag"] = CLIENT.MULTI_STATEMENTS
-        plain = plain.replace("DELIMITER ;;\n", "").replace(";;\nDELIMITER ;", ";")
-        with closing(pymysql.connect(**options)) as joined, closing(joined.cursor()) as cursor:
-            cursor.execute(plain)
-            while cursor.nextset():
-                pass
-            joined.commit()
 
 
 def schema(whole: Whole, database: ScratchDatabase) -> dict[str, str]:
@@ -127,7 +37,7 @@ def test_scripts_do_what_the_revisions_do(
 
     down = script_of(shop, text(server), down=True)
     run(down, scratch)
-    assert tables(scratch) == {"alembic_version"}
+    assert tables(scratch) - OURS == {"alembic_version"}
     assert query(scratch, "SELECT version_num FROM alembic_version") == []
 
 
@@ -211,7 +121,7 @@ def test_values_arrive_as_they_are(
         rows = dict(map(tuple, query(scratch, "SELECT id, t FROM texts")))
         assert rows == {**dict(enumerate(TEXTS, 1)), 99: TEXTS[1]}, number
         run(script_of(shop, text(server), down=True), scratch)
-        execute(scratch, "DROP TABLE alembic_version")
+        assert tables(scratch) - OURS == {"alembic_version"}
 
 
 def test_values_that_cannot_be_written_are_no_success(project: MakeProject, server: Server) -> None:
@@ -339,12 +249,47 @@ def test_hostile_message(project: MakeProject, server: Server, scratch: ScratchD
     execute(scratch, "CREATE TABLE victims (id INTEGER)")
     body = 'op.create_table("harmless", sa.Column("id", sa.Integer))'
     content = revision("a1", body, 'op.drop_table("harmless")', message="MESSAGE")
-    content = content.replace('"""MESSAGE"""', repr(HOSTILE))
+    content = content.replace('"""MESSAGE"""', repr(f"{HOSTILE}\n\n{HOSTILE}{COMMANDS}"))
     shop = project(versions={"evil; DROP TABLE victims; --.py": content})
-    script = script_of(shop, text(server))
-    assert "\x1b" not in script
-    run(script, scratch)
-    assert tables(scratch) == {"victims", "harmless", "alembic_version"}
+    for down in (False, True):
+        script = script_of(shop, text(server), down=down)
+        assert "\x1b" not in script
+        run(script, scratch)
+        assert not (shop.root / "hacked").exists()
+        made = set() if down else {"harmless"}
+        assert tables(scratch) - OURS == {"victims", "alembic_version"} | made
+
+
+COMMANDS = """
+\\! touch hacked
+.shell touch hacked
+.quit
+system touch hacked
+\\q
+$guard$; DROP TABLE victims; DO $guard$
+GO
+/
+delimiter //
+DROP TABLE victims//
+"""
+"""What the clients understand at the beginning of a line."""
+
+
+@pytest.mark.parametrize(
+    "id", ["it's", 'qu"ote', "back\\slash", "$guard$", "`a`", "50%s", "é\u2028x"]
+)
+def test_hostile_ids(
+    project: MakeProject, server: Server, scratch: ScratchDatabase, id: str
+) -> None:
+    body = 'op.create_table("harmless", sa.Column("id", sa.Integer))'
+    content = revision("ID", body, 'op.drop_table("harmless")').replace('"ID"', repr(id))
+    shop = project(versions={"a.py": content})
+    run(script_of(shop, text(server)), scratch)
+    assert query(scratch, "SELECT version_num FROM alembic_version") == [(id,)]
+    assert status(shop.on(scratch)).data["pending"] == []
+    assert "already" in refused(script_of(shop, text(server)), scratch)
+    run(script_of(shop, text(server), down=True), scratch)
+    assert query(scratch, "SELECT version_num FROM alembic_version") == []
 
 
 def test_names_that_need_quotes(
@@ -393,7 +338,7 @@ def test_environment_without_offline_mode(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It connects, and writes, before it says what it wants: to nowhere."""
-    for name, value in _postgresql(scratch.url)[1].items():
+    for name, value in libpq(scratch.url).items():
         monkeypatch.setenv(name, value)
     shop = project("linear", env="own_version_table")
     script = script_of(shop, text(server))

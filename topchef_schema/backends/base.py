@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
 
     from topchef_schema.backends.following import Following
+    from topchef_schema.backends.scripting import Scripting
     from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot, TableName
 
@@ -192,6 +193,10 @@ class Backend(Protocol):
     def commit_rules(self) -> CommitRules | None:
         """What commits there; None for an offline-only backend."""
 
+    @property
+    def scripting(self) -> Scripting:
+        """The words of a script for its own client."""
+
     online: bool
     """Whether it can be connected to; an offline-only backend can only render SQL."""
 
@@ -258,12 +263,6 @@ class Backend(Protocol):
 
     def inform(self, dialect: Dialect) -> None:
         """Tell a dialect that never connects what a server would have told it."""
-
-    def preamble(self) -> str:
-        """Return what an offline script starts with, so that its client stops at an error."""
-
-    def terminated(self, sql: str) -> str:
-        """Return a statement of an offline script with what tells its client that it ends."""
 
 
 def with_semicolon(sql: str) -> str:

@@ -12,6 +12,7 @@ from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch
 from topchef_schema.backends.mysql_catalog import Catalog, Rows
 from topchef_schema.backends.mysql_ddl import MySQLCommits
 from topchef_schema.backends.mysql_foresight import MariaDBForesight
+from topchef_schema.backends.mysql_script import MySQLScripting
 from topchef_schema.errors import UnreachableError
 from topchef_schema.model import Snapshot
 
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
     from topchef_schema.backends.following import Following
     from topchef_schema.backends.timeouts import Limits, Timeouts
 
-PREAMBLE = """\
--- mariadb --batch --database=NAME < THIS_FILE    stops at the first error ("source" does not)
-SET NAMES utf8mb4;
-"""
 
+PREPARED = """\
+PREPARE topchef_stop FROM 'BEGIN NOT ATOMIC IF @topchef_refused IS NOT NULL THEN
+  SIGNAL SQLSTATE ''45000'' SET MESSAGE_TEXT = @topchef_refused; END IF; END';"""
 
 HOLDERS = """
 SELECT table_name, thread_id, NULL, NULL FROM information_schema.metadata_lock_info
@@ -94,6 +94,16 @@ class MariaDB:
     made_by_connecting = False
     foresight = MariaDBForesight()
     online = True
+    scripting = MySQLScripting(
+        "MariaDB",
+        other="VERSION() NOT LIKE '%MariaDB%'",
+        run_with="mariadb --comments --batch --database=NAME < THIS_FILE",
+        programs=("mariadb", "mysql"),
+        recognises=lambda said: "MariaDB" in said,
+        prepared=PREPARED,
+        stop="EXECUTE topchef_stop;",
+        statement_variable="max_statement_time",
+    )
 
     @cached_property
     def commit_rules(self) -> MySQLCommits:
@@ -171,14 +181,6 @@ class MariaDB:
     def inform(self, dialect: Dialect) -> None:
         """Say that it is MariaDB: a dialect called mysql would learn it by connecting."""
         dialect._set_mariadb(is_mariadb=True, server_version_info=())  # type: ignore[attr-defined]
-
-    def preamble(self) -> str:
-        """Return the character set of the script; its client stops at an error by itself."""
-        return PREAMBLE
-
-    def terminated(self, sql: str) -> str:
-        """Return *sql* with a semicolon, or a delimiter of its own where it holds semicolons."""
-        return mysql_protocol.terminated(sql)
 
 
 def _batch(catalog: Catalog, statements: Sequence[str]) -> list[Rows]:

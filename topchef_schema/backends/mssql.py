@@ -6,7 +6,8 @@ from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import Failure, with_semicolon
+from topchef_schema.backends.base import Failure
+from topchef_schema.backends.mssql_script import SQLServerScripting
 from topchef_schema.backends.offline_only import unreachable
 
 if TYPE_CHECKING:
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
     from topchef_schema.backends.base import Held, Server
     from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot
-
-# XACT_ABORT takes the transaction back where sqlcmd only stops.
-# https://learn.microsoft.com/sql/t-sql/statements/set-xact-abort-transact-sql
-PREAMBLE = """\
-:on error exit
-SET XACT_ABORT ON;
-GO
-"""
 
 
 class SQLServer:
@@ -37,6 +30,7 @@ class SQLServer:
     foresight = None
     commit_rules = None
     online = False
+    scripting = SQLServerScripting()
 
     def with_driver(self, url: URL) -> URL:
         """Refuse: no driver is used."""
@@ -90,14 +84,6 @@ class SQLServer:
 
     def inform(self, dialect: Dialect) -> None:
         """Do nothing: the dialect knows what it needs."""
-
-    def preamble(self) -> str:
-        """Return what makes its client stop at the first error."""
-        return PREAMBLE
-
-    def terminated(self, sql: str) -> str:
-        """Return *sql* with a semicolon."""
-        return with_semicolon(sql)
 
 
 BACKEND = SQLServer()

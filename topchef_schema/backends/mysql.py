@@ -12,6 +12,7 @@ from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch
 from topchef_schema.backends.mysql_catalog import Catalog, Rows
 from topchef_schema.backends.mysql_ddl import MySQLCommits
 from topchef_schema.backends.mysql_foresight import MySQLForesight
+from topchef_schema.backends.mysql_script import MySQLScripting
 from topchef_schema.model import Snapshot
 
 if TYPE_CHECKING:
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from topchef_schema.backends.following import Following
     from topchef_schema.backends.timeouts import Limits, Timeouts
 
-PREAMBLE = """\
--- mysql --batch --database=NAME < THIS_FILE    stops at the first error ("source" does not)
-SET NAMES utf8mb4;
-"""
 
+PREPARED = """\
+PREPARE topchef_say FROM
+  'SELECT @topchef_refused AS refused FROM DUAL WHERE @topchef_refused IS NOT NULL';
+PREPARE topchef_stop FROM
+  'SET @topchef_stops = IF(@topchef_refused IS NULL, 0, (SELECT 1 UNION SELECT 2))';"""
+"""The server has no statement that raises outside of a stored program: this one gives two rows
+where one is wanted."""
 
 HOLDERS = """
 SELECT m.object_name, t.processlist_id, NULL, t.processlist_info
@@ -68,6 +72,15 @@ class MySQL:
     made_by_connecting = False
     foresight = MySQLForesight()
     online = True
+    scripting = MySQLScripting(
+        "MySQL",
+        other="VERSION() LIKE '%MariaDB%'",
+        run_with="mysql --comments --batch --database=NAME < THIS_FILE",
+        programs=("mysql",),
+        recognises=lambda said: "MariaDB" not in said,
+        prepared=PREPARED,
+        stop="EXECUTE topchef_say; EXECUTE topchef_stop;",
+    )
 
     @cached_property
     def commit_rules(self) -> MySQLCommits:
@@ -148,14 +161,6 @@ class MySQL:
 
     def inform(self, dialect: Dialect) -> None:
         """Do nothing: the dialect knows what it needs."""
-
-    def preamble(self) -> str:
-        """Return the character set of the script; its client stops at an error by itself."""
-        return PREAMBLE
-
-    def terminated(self, sql: str) -> str:
-        """Return *sql* with a semicolon, or a delimiter of its own where it holds semicolons."""
-        return mysql_protocol.terminated(sql)
 
 
 def _algorithm(statement: str) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LOCK = "lock_wait_timeout"
+LOCK_WAIT = "lock_wait_timeout"
 _SETS = re.compile(r"\s*set\b", re.IGNORECASE)
 
 MANY = 5
@@ -38,6 +38,11 @@ SELECT '', t.trx_mysql_thread_id AS id,
 FROM information_schema.innodb_trx t WHERE t.trx_mysql_thread_id <> connection_id()
 """
 """Whoever is in a transaction, of whatever table. Needs PROCESS."""
+
+
+def sets(sql: str, name: str) -> bool:
+    """Whether *sql* sets the variable *name*."""
+    return bool(_SETS.match(sql)) and names_one(sql, name)
 
 
 @dataclass
@@ -109,14 +114,14 @@ class MySQLTimeouts:
 
     def before(self, sql: str, *, autocommit: bool, lock: bool) -> None:
         """Bound the waits of DDL alone, and how long any statement takes."""
-        for name in (_LOCK, self.statement_variable):
-            if name is not None and _SETS.match(sql) and names_one(sql, name):
+        for name in (LOCK_WAIT, self.statement_variable):
+            if name is not None and sets(sql, name):
                 self._theirs.add(name)
                 self._set.discard(name)
         if self.limits.ddl_lock is not None:
             # In whole seconds; MariaDB takes 0 for no wait at all.
             bound = max(1, math.ceil(self.limits.ddl_lock))
-            self._want(_LOCK, bound, wanted=ends_transaction(sql))
+            self._want(LOCK_WAIT, bound, wanted=ends_transaction(sql))
         if self.limits.statement is not None:
             self._bound(self.limits.statement)
 

@@ -6,8 +6,9 @@ from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import Failure, with_semicolon
+from topchef_schema.backends.base import Failure
 from topchef_schema.backends.offline_only import unreachable
+from topchef_schema.backends.oracle_script import OracleScripting
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
@@ -15,15 +16,6 @@ if TYPE_CHECKING:
     from topchef_schema.backends.base import Held, Server
     from topchef_schema.backends.timeouts import Limits, Timeouts
     from topchef_schema.model import Snapshot
-
-# SQL*Plus asks for a value where it sees &, and ends a statement at an empty line.
-# https://docs.oracle.com/en/database/oracle/oracle-database/23/sqpug/WHENEVER-SQLERROR.html
-PREAMBLE = """\
-WHENEVER SQLERROR EXIT FAILURE
-WHENEVER OSERROR EXIT FAILURE
-SET DEFINE OFF
-SET SQLBLANKLINES ON
-"""
 
 
 class Oracle:
@@ -38,6 +30,7 @@ class Oracle:
     foresight = None
     commit_rules = None
     online = False
+    scripting = OracleScripting()
 
     def with_driver(self, url: URL) -> URL:
         """Refuse: no driver is used."""
@@ -91,14 +84,6 @@ class Oracle:
 
     def inform(self, dialect: Dialect) -> None:
         """Do nothing: the dialect knows what it needs."""
-
-    def preamble(self) -> str:
-        """Return what makes its client stop at the first error."""
-        return PREAMBLE
-
-    def terminated(self, sql: str) -> str:
-        """Return *sql* with a semicolon."""
-        return with_semicolon(sql)
 
 
 BACKEND = Oracle()

@@ -13,10 +13,10 @@ from topchef_schema.backends.base import (
     first_line,
     safe_label,
     undisturbed,
-    with_semicolon,
 )
 from topchef_schema.backends.postgresql_ddl import PostgreSQLCommits
 from topchef_schema.backends.postgresql_foresight import PostgreSQLForesight
+from topchef_schema.backends.postgresql_script import PostgreSQLScripting
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class PostgreSQL:
     made_by_connecting = False
     foresight = PostgreSQLForesight()
     online = True
+    scripting = PostgreSQLScripting()
 
     @property
     def commit_rules(self) -> PostgreSQLCommits:
@@ -147,14 +148,6 @@ class PostgreSQL:
     def inform(self, dialect: Dialect) -> None:
         """Say that a backslash is a plain character: SQLAlchemy 2.0 asks the server for it."""
         vars(dialect)["_backslash_escapes"] = False
-
-    def preamble(self) -> str:
-        """Return psql's command to stop at the first error."""
-        return "\\set ON_ERROR_STOP on\n"
-
-    def terminated(self, sql: str) -> str:
-        """Return *sql* with a semicolon."""
-        return with_semicolon(sql)
 
 
 BACKEND = PostgreSQL()

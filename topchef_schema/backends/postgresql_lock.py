@@ -44,9 +44,13 @@ WHERE a.datname = current_database() AND a.application_name = '{mark}' AND a.pid
 """
 
 
+NAMESPACE = "topchef-db"
+"""Keeps our advisory locks apart from those of other programs."""
+
+
 def number_of(*names: str) -> int:
     """Return the number of the advisory lock called *names*: 64 bits, as the server wants them."""
-    digest = hashlib.sha256("\0".join(("topchef-db", *names)).encode()).digest()
+    digest = hashlib.sha256("\0".join((NAMESPACE, *names)).encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
 

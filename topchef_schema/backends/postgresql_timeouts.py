@@ -61,6 +61,16 @@ WHERE l.granted AND l.pid NOT IN (pg_catalog.pg_backend_pid(), {mine})
 """
 
 
+def sets(sql: str, name: str) -> bool:
+    """Whether *sql* sets *name*, or may do so."""
+    return names_one(sql, name) and not _READS.match(sql)
+
+
+def waits_for_others(sql: str) -> bool:
+    """Whether *sql* may wait for a lock of a table, with others queueing up, and for no row."""
+    return bool(_DDL.match(sql)) and not _DML.search(sql)
+
+
 @dataclass
 class _Setting:
     """One setting: whether ours is in force (None: that is not known), or somebody else's."""
@@ -83,7 +93,7 @@ class _Setting:
 
     def heard(self, sql: str) -> None:
         """Leave it to the revision where that sets it."""
-        if names_one(sql, self.name) and not _READS.match(sql):
+        if sets(sql, self.name):
             self.theirs, self.active = True, False
 
 
@@ -116,7 +126,7 @@ class PostgreSQLTimeouts:
             # Also back to a savepoint: which of the two are in force is not known.
             self._lock.active = self._statement.active = None
             return
-        bounded = lock and bool(_DDL.match(sql)) and not _DML.search(sql)
+        bounded = lock and waits_for_others(sql)
         self._lock.want(wanted=bounded, local=not autocommit)
         self._statement.want(wanted=True, local=not autocommit)
         self._session = autocommit

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import Failure, driver_connection, undisturbed, with_semicolon
+from topchef_schema.backends.base import Failure, driver_connection, undisturbed
 from topchef_schema.backends.sqlite_foresight import SQLiteForesight
+from topchef_schema.backends.sqlite_script import SQLiteScripting
 from topchef_schema.backends.sqlite_transaction import SQLiteCommits
 from topchef_schema.errors import UnreachableError
 
@@ -47,6 +48,7 @@ class SQLite:
     foresight = SQLiteForesight()
     commit_rules = SQLiteCommits()
     online = True
+    scripting = SQLiteScripting()
 
     def with_driver(self, url: URL) -> URL:
         """Return *url* as it is, if its driver is installed."""
@@ -156,14 +158,6 @@ class SQLite:
 
     def inform(self, dialect: Dialect) -> None:
         """Do nothing: the dialect knows what it needs."""
-
-    def preamble(self) -> str:
-        """Return the shell's command to stop at the first error."""
-        return ".bail on\n"
-
-    def terminated(self, sql: str) -> str:
-        """Return *sql* with a semicolon."""
-        return with_semicolon(sql)
 
 
 def _always() -> bool:

@@ -97,7 +97,7 @@ def _shown(command: str, project: Project, plan: Callable[[tuple[str, ...]], Pla
         for each, steps in zip(seen, plans, strict=True)
     ]
     scripts = [
-        (each.label, record.script(recording))
+        (each.label, record.listing(recording))
         for each, steps, recording in zip(seen, plans, recordings, strict=True)
         if steps.steps
     ]

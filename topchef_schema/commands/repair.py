@@ -102,13 +102,15 @@ def _shown(found: Sequence[Interrupted]) -> Report:
 def _said(found: Interrupted) -> str:
     if found.first is None:
         return "no revision was interrupted"
-    if found.undecided:
+    if found.undecided or found.by_script:
         return "only a person can know; see above"
     again = "upgrade" if found.first.direction is Direction.UP else "downgrade -1"
     return f"topchef-db repair --resume, or topchef-db {again}, goes on with it"
 
 
 def _findings(found: Interrupted) -> list[Finding]:
+    from topchef_schema.stages.resume import BY_SCRIPT
+
     findings = [
         Finding(
             each.rule,
@@ -131,9 +133,12 @@ def _findings(found: Interrupted) -> list[Finding]:
             "look whether it was, and say so: topchef-db repair --resume --statement done, or "
             "not-done"
         )
+    if found.by_script:
+        message = f"a script stopped in the middle of revision {first.revision}"
+        remedy = BY_SCRIPT
     interrupted = Finding(
         "interrupted-revision",
-        Severity.ERROR if found.undecided else Severity.WARNING,
+        Severity.ERROR if found.undecided or found.by_script else Severity.WARNING,
         message,
         help=remedy,
         backend=found.backend,
@@ -144,13 +149,14 @@ def _findings(found: Interrupted) -> list[Finding]:
 
 
 def _rows(found: Interrupted) -> list[tuple[str, str]]:
-    rows = [("done", each.sql) for each in found.done]
+    rows = [] if found.by_script else [("done", each.sql) for each in found.done]
     if found.in_flight is not None:
         state = "in flight" if found.undecided else "in flight, not done"
         rows.append((state, found.in_flight.sql))
     rows += [("not done", each.sql) for each in found.to_do]
     if found.why_unknown is not None:
-        rows.append(("not done", f"what follows cannot be told: {found.why_unknown}"))
+        state = "not known" if found.by_script else "not done"
+        rows.append((state, f"what follows cannot be told: {found.why_unknown}"))
     return rows
 
 
@@ -167,9 +173,9 @@ def _data(found: Interrupted) -> dict[str, Any]:
         "revision": first.revision,
         "direction": str(first.direction),
         "run_id": first.run_id,
-        "done": [each.sql for each in found.done],
+        "done": [] if found.by_script else [each.sql for each in found.done],
         "in_flight": None if found.in_flight is None else found.in_flight.sql,
-        "undecided": found.undecided,
+        "undecided": found.undecided or found.by_script,
         "not_done": [each.sql for each in found.to_do],
     }
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from topchef_schema.commands import options
+from topchef_schema.commands import options, waits
 from topchef_schema.model import (
     DATABASE_UNKNOWN,
     VALUES_LEFT_OUT,
@@ -26,8 +26,9 @@ from topchef_schema.model import (
 )
 
 if TYPE_CHECKING:
-    from topchef_schema.model import Recording
+    from topchef_schema.model import Plan, Recording
     from topchef_schema.project import Project
+    from topchef_schema.stages.written import Written
 
 
 def sql(
@@ -38,44 +39,81 @@ def sql(
     on: Sequence[str] = (),
     down: bool = False,
     strict: bool = False,
+    ddl_lock_timeout: float = 5.0,
+    statement_timeout: float | None = None,
+    history: bool = True,
+    prove: bool = False,
 ) -> Report:
     """Return the statements of *range_* for each backend of *on*.
 
     *since* is a git commit: the revisions added since. ``data`` is ``{"scripts": [{"backend",
     "direction", "sql"}]}``; of a project with several databases there is one for each, with its
     name as ``"database"``. A revision that could only be written down by running it is an info
-    finding ``depends-on-data``, with *strict* an error.
+    finding ``depends-on-data``, with *strict* an error; one that says something else each time is
+    a warning ``not-deterministic``, with *strict* an error. The limits are in seconds, and without
+    *history* neither the history nor the journal is written. With *prove* each script is run by
+    the database's own client on a scratch database, and what it leaves is compared with what an
+    upgrade leaves there: ``script-fails``, ``script-differs``.
     """
-    from topchef_schema.stages import record, scratch
+    from topchef_schema.backends.timeouts import Limits
     from topchef_schema.stages.plan import scripted
+    from topchef_schema.stages.record import joined
+    from topchef_schema.stages.script import Terms
+    from topchef_schema.stages.written import written
 
     steps = scripted(project, range_, since, down=down)
-    scripts: list[dict[str, str]] = []
-    titles: list[str] = []
-    statements: list[Statement] = []
-    findings: list[Finding] = []
-    direction = Direction.DOWN if down else Direction.UP
-    for word, name in product(on or project.backends, project.databases):
-        backend, _ = scratch.resolve(word)
-        recording = record.plan(project, steps, backend, on=word, database=name)
-        text = record.script(recording)
-        said = {"backend": backend.name, "direction": str(direction), "sql": text}
-        scripts.append(said if name is None else said | {"database": name})
-        titles.append(" ".join(filter(None, (backend.name, name))))
-        statements += recording.statements
-        findings += _findings(recording, strict=strict)
+    terms = Terms(Limits.given(ddl_lock_timeout, statement_timeout, 0), history)
+    words = tuple(on or project.backends)
+    made = [
+        (word, written(project, steps, word, name, terms))
+        for word, name in product(words, project.databases)
+    ]
+    found = [finding for _, each in made for finding in _findings(each, strict=strict)]
+    if prove:
+        found += _proofs(project, steps, made)
     return Report(
         "sql",
-        findings=tuple(findings),
-        statements=tuple(statements),
-        data={"scripts": scripts},
-        script=record.joined(
-            [(title, each["sql"]) for title, each in zip(titles, scripts, strict=True)]
-        ),
+        findings=tuple(found),
+        statements=tuple(one for _, each in made for one in each.recording.statements),
+        data={"scripts": [_data(each, down=down) for _, each in made]},
+        script=joined([(each.title, each.text) for _, each in made]),
     )
 
 
-def _findings(recording: Recording, *, strict: bool) -> Iterator[Finding]:
+def _data(made: Written, *, down: bool) -> dict[str, str]:
+    direction = Direction.DOWN if down else Direction.UP
+    said = {"backend": made.recording.backend, "direction": str(direction), "sql": made.text}
+    return said if made.database is None else said | {"database": made.database}
+
+
+def _proofs(
+    project: Project, steps: Plan, made: Sequence[tuple[str, Written]]
+) -> Iterator[Finding]:
+    from topchef_schema.stages.script_proof import proven
+
+    for word in dict.fromkeys(word for word, _ in made):
+        scripts = {each.database: each.text for other, each in made if other == word}
+        yield from proven(project, steps, scripts, word)
+
+
+def _findings(made: Written, *, strict: bool) -> Iterator[Finding]:
+    yield from _unknown(made.recording, strict=strict)
+    for each in made.varying:
+        yield Finding(
+            rule="not-deterministic",
+            severity=Severity.ERROR if strict else Severity.WARNING,
+            message="this statement is another one each time it is written",
+            help="write the values into the revision, or let the database make them",
+            backend=made.recording.backend,
+            revision=each.first.revision,
+            before=each.first.sql,
+            after=each.again,
+            path=each.first.path,
+            line=each.first.line,
+        )
+
+
+def _unknown(recording: Recording, *, strict: bool) -> Iterator[Finding]:
     for section in recording.sections:
         if section.reason is None:
             continue
@@ -123,6 +161,14 @@ def _stops(note: Finding, statement: Statement, message: str, help_: str) -> Fin
 @options.since_option
 @click.option("--down", is_flag=True, help="The way back.")
 @click.option("--strict", is_flag=True, help="What depends on the data is an error (exit 10).")
+@click.option(
+    "--prove", is_flag=True, help="Run the script on a scratch database, beside an upgrade."
+)
+@click.option(
+    "--history/--no-history", default=True, help="Write topchef_history, as an upgrade does."
+)
+@waits.ddl_lock_timeout_option
+@waits.statement_timeout_option
 def sql_command(project: Project, *, range_: str | None, **arguments: object) -> Report:
     """Hand the options to `sql`."""
     return sql(project, range_, **arguments)  # type: ignore[arg-type]

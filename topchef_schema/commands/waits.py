@@ -40,32 +40,31 @@ def lock_timeout_option(function: F) -> F:
     )(function)
 
 
+ddl_lock_timeout_option = click.option(
+    "--ddl-lock-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="How long DDL waits for a lock, with others queueing up; 0 is without end.",
+)
+
+statement_timeout_option = click.option(
+    "--statement-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    help="How long one statement of a revision may take. Default: as long as it takes.",
+)
+
+retries_option = click.option(
+    "--retries",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="How often to try again after a lock timeout or a deadlock.",
+)
+
+
 def limits_options(function: F) -> F:
     """Add what keeps a run kind to whoever else works on the database."""
-    for decorator in reversed(
-        [
-            click.option(
-                "--ddl-lock-timeout",
-                metavar="SECONDS",
-                type=click.FloatRange(min=0),
-                default=5.0,
-                show_default=True,
-                help="How long DDL waits for a lock, with others queueing up; 0 is without end.",
-            ),
-            click.option(
-                "--statement-timeout",
-                metavar="SECONDS",
-                type=click.FloatRange(min=0),
-                help="How long one statement of a revision may take. Default: as long as it takes.",
-            ),
-            click.option(
-                "--retries",
-                type=click.IntRange(min=0),
-                default=5,
-                show_default=True,
-                help="How often to try again after a lock timeout or a deadlock.",
-            ),
-        ]
-    ):
-        function = decorator(function)
-    return function
+    return ddl_lock_timeout_option(statement_timeout_option(retries_option(function)))

@@ -7,7 +7,8 @@ same kind, and what it sends there is written down.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import ast
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +21,12 @@ from topchef_schema.model import (
     Section,
     Statement,
     Step,
+    VersionTable,
     visible,
 )
 from topchef_schema.project import Project
 from topchef_schema.stages.replay import Replayed, Where, offline_url, replayed
+from topchef_schema.stages.script_contents import comment, own
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend
@@ -33,33 +36,73 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One step: its own statements (None: it could not be rendered) and what stands around them."""
+    """One step: its own statements (None: it could not be rendered) and what stands around them.
 
-    before: tuple[Statement, ...]
-    own: tuple[Statement, ...] | None
-    after: tuple[Statement, ...]
+    *after* is what env.py does whenever a step was taken.
+    """
+
+    before: tuple[Statement, ...] = ()
+    own: tuple[Statement, ...] | None = None
+    after: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Offline:
-    """What offline mode gave, and the reason for each step it could not render."""
+    """What offline mode gave, and the reason for each step it could not render.
+
+    Without an offline mode, there is no *version_table*: a replay tells of it.
+    """
 
     opening: tuple[Statement, ...]
     parts: tuple[_Part, ...]
     closing: tuple[Statement, ...]
     reasons: tuple[tuple[str, str], ...]
+    version_table: VersionTable | None = None
 
 
 _OFFLINE = "it asks whether it is offline"
 
 
+_CATCHES = "it catches errors, and none comes where its SQL is only written down"
+
+
 def _asks(step: Step) -> bool:
     """Whether the revision may do something else where its SQL is only written down."""
-    try:
-        source = Path(step.revision.path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
+    source = source_text(step.revision.path)
     return "is_offline_mode" in source or "as_sql" in source
+
+
+def _catches(source: str) -> bool:
+    """Whether a revision goes on after an error of a statement."""
+    if "try:" not in source and "suppress(" not in source:
+        return False
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return False
+    guarded: list[ast.Try | ast.With] = [
+        each for each in ast.walk(tree) if isinstance(each, ast.Try) and each.handlers
+    ]
+    guarded += [
+        each
+        for each in ast.walk(tree)
+        if isinstance(each, ast.With) and "suppress(" in ast.unparse(each.items[0])
+    ]
+    return any(_sends(part) for each in guarded for part in each.body)
+
+
+def _sends(node: ast.AST) -> bool:
+    called = [each.func for each in ast.walk(node) if isinstance(each, ast.Call)]
+    names = [ast.unparse(each) for each in called]
+    return any(each.startswith("op.") or each.endswith(".execute") for each in names)
+
+
+def source_text(path: str) -> str:
+    """Return what stands in a revision's file; nothing where it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def plan(
@@ -83,25 +126,55 @@ def plan(
     no server is started for it, and such a section says why it would need one.
     """
     if not steps.steps:
-        return Recording(backend.name)
+        return Recording(backend.name, start=steps.start)
     where = (database, tenant)
     offline = _render(project, steps, backend, where)
     reasons = dict(offline.reasons)
+    if backend.online:
+        catching = [step for step in steps if _catches(source_text(step.revision.path))]
+        reasons = {step.revision.id: _CATCHES for step in catching} | reasons
     if tolerant:
         reasons |= {step.revision.id: _OFFLINE for step in steps if _asks(step)}
     done: Mapping[str, Replayed] = {}
+    version_table = offline.version_table
     if not replay and not backend.made_by_connecting:
         done = {identity: Replayed(failure=why) for identity, why in reasons.items()}
     elif reasons:
-        done = replayed(project, steps, backend, reasons, on=on, where=where, tolerant=tolerant)
-    sections = []
-    for step, part in zip(steps, offline.parts, strict=True):
+        run = replayed(project, steps, backend, reasons, on=on, where=where, tolerant=tolerant)
+        done, version_table = run.steps, version_table or run.version_table
+    written = _sections(project, steps, offline, reasons, done)
+    return Recording(
+        backend.name,
+        offline.opening,
+        tuple(written),
+        offline.closing,
+        start=steps.start,
+        version_table=version_table,
+    )
+
+
+def _sections(
+    project: Project,
+    steps: Plan,
+    offline: _Offline,
+    reasons: Mapping[str, str],
+    done: Mapping[str, Replayed],
+) -> Iterator[Section]:
+    from topchef_schema.bridge.steps import heads_along
+
+    along = heads_along(project.revisions, steps)
+    for step, part, heads in zip(steps, offline.parts, along, strict=True):
         identity = step.revision.id
         heard = done[identity] if identity in reasons else Replayed(part.own or ())
-        statements = (*part.before, *heard.statements, *part.after)
-        fails, reason = heard.where is not None, reasons.get(identity)
-        sections.append(Section(step, statements, reason, heard.reads, heard.failure, fails))
-    return Recording(backend.name, offline.opening, tuple(sections), offline.closing)
+        yield Section(
+            step,
+            (*part.before, *heard.statements, *part.after),
+            reasons.get(identity),
+            heard.reads,
+            heard.failure,
+            fails=heard.where is not None,
+            heads=heads,
+        )
 
 
 def each(
@@ -133,42 +206,20 @@ def each(
     return found
 
 
-def script(recording: Recording) -> str:
-    """Return the statements as a script for the database's own client."""
+def listing(recording: Recording) -> str:
+    """Return the statements of the revisions for a reader, and nothing around them."""
     from topchef_schema.backends import named
 
-    backend = named(recording.backend)
-    blocks = [backend.preamble().strip(), _lines(recording.opening, backend)]
+    words = named(recording.backend).scripting
+    blocks = []
     for section in recording.sections:
-        revision = section.step.revision
-        heading = [f"{section.step.direction} {revision.id} {revision.message}", revision.path]
-        if section.reason is not None:
-            heading.append(
-                "depends on the data: review. Recorded by running it on a scratch database, "
-                f"because it cannot be written down without: {section.reason}"
-            )
-        blocks.append(_comment("\n".join(heading)) + "\n" + _lines(section.statements, backend))
-    blocks.append(_lines(recording.closing, backend))
-    return "\n\n".join(block for block in blocks if block) + "\n"
-
-
-def _lines(statements: tuple[Statement, ...], backend: Backend) -> str:
-    lines = []
-    for statement in statements:
-        separator = statement.sql.strip() in _SEPARATORS
-        if statement.line is not None and not separator:
-            lines.append(_comment(f"line {statement.line}"))
-        lines.append(statement.sql.strip() if separator else backend.terminated(statement.sql))
-    return "\n".join(lines)
-
-
-def _comment(text: str) -> str:
-    """Return *text* as comment lines: a line end in it must not end the comment."""
-    return "\n".join(f"-- {visible(line)}" for line in text.splitlines() or [""])
-
-
-_SEPARATORS = {"GO", "/"}
-"""What ends a batch in the clients of SQL Server and Oracle; Alembic writes it like a statement."""
+        lines = [comment(f"{section.step}\n{section.step.revision.path}")]
+        for each in own(section):
+            if each.line is not None:
+                lines.append(comment(f"line {each.line}"))
+            lines.append(words.terminated(each.sql))
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) + "\n"
 
 
 def joined(scripts: Sequence[tuple[str, str]]) -> str:
@@ -193,7 +244,7 @@ def _render(project: Project, steps: Plan, backend: Backend, where: Where) -> _O
         if database is None or session.configured.url == urls[database]:
             if len(passed) == tenant:
                 backend.inform(session.dialect)
-                found.append((_rendered(session, steps), session))
+                found.append((_rendered(session, steps, backend), session))
             passed.append(session)
 
     try:
@@ -206,7 +257,7 @@ def _render(project: Project, steps: Plan, backend: Backend, where: Where) -> _O
         reason = f"env.py has no offline mode ({said})"
         return _Offline(
             (),
-            tuple(_Part((), None, ()) for _ in steps),
+            tuple(_Part() for _ in steps),
             (),
             tuple((step.revision.id, reason) for step in steps),
         )
@@ -230,7 +281,7 @@ def _leading_nowhere(backend: Backend, name: str | None) -> str:
     return str(url.set(host="127.0.0.1", port=1, database=name or "offline"))
 
 
-def _rendered(session: Session, steps: Plan) -> _Offline:
+def _rendered(session: Session, steps: Plan, backend: Backend) -> _Offline:
     from topchef_schema.bridge.session import StepFailed
 
     session.start_from(steps.start)
@@ -243,11 +294,12 @@ def _rendered(session: Session, steps: Plan) -> _Offline:
             reasons.append((step.revision.id, f"{failed.location}: {first_line(failed.cause)}"))
             before, after = session.skip(step)
             parts.append(_Part(before, None, after))
-    return _Offline(opening, tuple(parts), (), tuple(reasons))
+    table = session.version_table(session.dialect, if_not_exists=backend.online)
+    return _Offline(opening, tuple(parts), (), tuple(reasons), table)
 
 
 def _split(said: tuple[Statement, ...]) -> _Part:
-    """Tell a step's own statements from BEGIN before and the version row after them."""
+    """Tell a step's own statements from BEGIN before, and from what comes after them."""
     own = [position for position, each in enumerate(said) if each.revision is not None]
     first, last = (own[0], own[-1] + 1) if own else _empty(said)
     return _Part(said[:first], said[first:last], said[last:])

@@ -45,6 +45,11 @@ class Interrupted:
     why_unknown: str | None = None
 
     @property
+    def by_script(self) -> bool:
+        """Whether a script began the step: then nothing is known of its statements."""
+        return self.first is not None and self.first.by_script
+
+    @property
     def first(self) -> JournalEntry | None:
         """The first statement of the step; None where no step was interrupted."""
         return self.done[0] if self.done else self.in_flight
@@ -57,7 +62,7 @@ def show(project: Project) -> tuple[Interrupted, ...]:
         entries = journal.read(session.connection, target.version_table_schema)
         if entries and resume.settled(entries, project.revisions.applied_at(session.heads())):
             entries = ()
-        open_ = in_flight(entries)
+        open_ = None if entries and entries[0].by_script else in_flight(entries)
         happened = resume.took_effect(open_, session, target) if open_ else None
         rules = target.backend.commit_rules
         assert rules is not None
@@ -81,6 +86,8 @@ def _with_the_rest(project: Project, found: Interrupted) -> Interrupted:
 
     if found.first is None or not project.revisions.known(found.first.revision):
         return found
+    if found.by_script:
+        return replace(found, why_unknown="a script does not write down its statements")
     step = Step(project.revisions.one(found.first.revision), found.first.direction)
     below = () if step.direction is Direction.DOWN else project.revisions.parents(step.revision)
     try:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+BY_SCRIPT = (
+    "see in the script which of the revision's statements were done; finish them, or undo them, by "
+    "hand and say so: topchef-db repair --mark-applied, or --mark-reverted"
+)
+"""What to do where a script was interrupted: nobody has written down its statements."""
+
 
 def continued(left: Sequence[JournalEntry], plan: Plan, target: Target) -> Plan:
     """Return *plan* with the step that *left* tells of as its first.
@@ -27,6 +33,12 @@ def continued(left: Sequence[JournalEntry], plan: Plan, target: Target) -> Plan:
     the steps.
     """
     revision, direction = left[0].revision, left[0].direction
+    if left[0].by_script:
+        raise InDoubtError(
+            f"a script stopped in the middle of revision {revision}, on the way {direction}",
+            where=target.label,
+            hint=BY_SCRIPT,
+        )
     begun = [each for each in plan if (each.revision.id, each.direction) == (revision, direction)]
     if not begun:
         raise InDoubtError(

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -32,9 +32,13 @@ class WorkerError(RuntimeError):
 
 
 class Workers:
-    """The worker processes of one command, which can be ended from another thread."""
+    """The worker processes of one command, which can be ended from another thread.
 
-    def __init__(self) -> None:
+    *environment* is what they have beside that of this process.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = environment or {}
         self._running: set[subprocess.Popen[bytes]] = set()
         self._turn = threading.Lock()
         self._ended = False
@@ -77,7 +81,8 @@ class Workers:
                 process.terminate()
 
     def _started(self, answer: Path) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        path = os.pathsep.join(filter(None, sys.path))
+        environment = {**os.environ, "PYTHONPATH": path, **self._environment}
         with self._turn:
             if self._ended:
                 raise WorkerError("the run is being ended")

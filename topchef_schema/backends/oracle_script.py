@@ -1,0 +1,95 @@
+"""How a script for SQL*Plus is guarded."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from topchef_schema.backends.offline_only import unreachable
+from topchef_schema.backends.scripting import BASE, Guard, Unbounded
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+    from topchef_schema.backends.client import Client
+    from topchef_schema.backends.timeouts import Limits
+
+# SQL*Plus asks for a value where it sees &, and ends a statement at an empty line.
+# https://docs.oracle.com/en/database/oracle/oracle-database/23/sqpug/WHENEVER-SQLERROR.html
+_PREAMBLE = """\
+WHENEVER SQLERROR EXIT FAILURE ROLLBACK
+WHENEVER OSERROR EXIT FAILURE ROLLBACK
+SET DEFINE OFF
+SET SQLBLANKLINES ON
+"""
+
+_REQUIRE = """\
+DECLARE
+  found VARCHAR2(4000);
+BEGIN
+  SELECT NVL(LISTAGG(version_num, ', ') WITHIN GROUP (ORDER BY version_num), {base})
+    INTO found FROM {table};
+  IF found <> {expected} THEN
+    RAISE_APPLICATION_ERROR(-20000, {said} || found);
+  END IF;
+END;
+/"""
+
+_BLOCK = re.compile(r"\bEND\s*\w*\s*;\s*$", re.IGNORECASE)
+
+
+class OracleScripting:
+    """See `topchef_schema.backends.scripting.Scripting`; nothing but the rows is guarded."""
+
+    begin = ""
+    commit = "COMMIT\n/"
+    now = "SYS_EXTRACT_UTC(SYSTIMESTAMP)"
+    user = "USER"
+    keeps_text = False
+    run_with = "sqlplus USER@DATABASE @THIS_FILE"
+
+    def preamble(self) -> str:
+        """Return what makes its client stop at the first error."""
+        return _PREAMBLE
+
+    def terminated(self, sql: str) -> str:
+        """Return *sql* and the slash that runs it: a semicolon before it would do so, too."""
+        body = sql.strip()
+        return f"{body if _BLOCK.search(body) else body.rstrip(';').rstrip()}\n/"
+
+    def text(self, value: str) -> str:
+        """Return *value* as a literal."""
+        return "'" + value.replace("'", "''") + "'"
+
+    def lock(self, key: str) -> str:
+        """Return nothing: there is no other migrator."""
+        return ""
+
+    def unlock(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def before_guards(self, first: Guard) -> str:
+        """Return nothing."""
+        return ""
+
+    def require(self, guard: Guard) -> str:
+        """Return a block that raises."""
+        return _REQUIRE.format(
+            table=guard.table,
+            base=self.text(BASE),
+            expected=self.text(guard.expected),
+            said=self.text(guard.wrong),
+        )
+
+    def require_finished(self, journal: str, *, there: bool) -> str:
+        """Return nothing: there is no journal."""
+        return ""
+
+    def bounds(self, limits: Limits) -> Unbounded:
+        """Return none."""
+        return Unbounded()
+
+    def client(self, url: URL) -> Client:
+        """Refuse: nothing is connected to."""
+        raise unreachable("Oracle Database")

@@ -1,0 +1,137 @@
+"""What stands on top of a script: what it does, to which tables, and what it destroys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from topchef_schema.backends.scripting import listed
+from topchef_schema.model import (
+    Direction,
+    Doing,
+    Effect,
+    Recording,
+    Section,
+    Statement,
+    effects_of_sql,
+    named_tables,
+    visible,
+)
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import Backend
+
+_WORDS = {
+    Doing.DROP_TABLE: "drops the table {table}",
+    Doing.DROP_COLUMN: "drops the column {table}.{column}",
+    Doing.CHANGE_TYPE: "changes the type of {table}.{column}",
+    Doing.DELETE_ROWS: "deletes rows of {table}",
+    Doing.CHANGE_ROWS: "changes rows of {table}",
+}
+_BOILERPLATE = re.compile(r"(Revision ID|Revises|Create Date)\s*:", re.IGNORECASE)
+_BOUNDARIES = {"BEGIN", "BEGIN TRANSACTION", "COMMIT", "GO", "/"}
+
+
+def is_boundary(sql: str) -> bool:
+    """Whether *sql* is no statement of a revision: a transaction, or the end of a batch."""
+    return sql.strip().rstrip(";").upper() in _BOUNDARIES
+
+
+def own(section: Section) -> Iterator[Statement]:
+    """Yield the statements of the revision itself."""
+    for each in section.statements:
+        if each.revision is not None and not is_boundary(each.sql):
+            yield each
+
+
+def destroyed(section: Section) -> list[str]:
+    """Say what the step takes away or changes, each thing once."""
+    found: dict[str, None] = {}
+    for each in own(section):
+        for effect in effects_of_sql(each.sql) if each.effects is None else each.effects:
+            if said := _said(effect):
+                found[said] = None
+    return list(found)
+
+
+def taken_away(section: Section) -> list[str]:
+    """Say whose values are gone after the step; where it cannot be told, why."""
+    if section.unknown is not None:
+        return [f"does what is not known: {section.unknown}"]
+    return destroyed(section)
+
+
+def _said(effect: Effect) -> str | None:
+    if effect.doing is Doing.UNKNOWN:
+        return "does what its SQL alone does not tell"
+    if effect.table is None or effect.doing not in _WORDS:
+        return None
+    return _WORDS[effect.doing].format(table=effect.table, column=effect.column)
+
+
+def comment(text: str) -> str:
+    """Return *text* as comment lines: a line end in it must not end the comment."""
+    return "\n".join(f"-- {visible(line)}".rstrip() for line in text.splitlines() or [""])
+
+
+def contents(recording: Recording, backend: Backend, lost: Sequence[str] = ()) -> str:
+    """Return the table of contents; *lost* is what the way back does not bring back."""
+    sections = recording.sections
+    end = sections[-1].heads if sections else recording.start
+    counts = [len(list(own(each))) for each in sections]
+    direction = sections[0].step.direction if sections else Direction.UP
+    lines = [
+        f"{backend.title}, {direction}, from {listed(recording.start)} to {listed(end)}: "
+        f"{_counted(len(sections), 'revision')}, {_counted(sum(counts), 'statement')}",
+        f"run it with: {backend.scripting.run_with}",
+        "It goes on only where the database is exactly where it starts, and stops at the first "
+        "error.",
+        "",
+        *_table(sections, counts),
+    ]
+    ends = [(each.step.revision.id, said) for each in sections for said in destroyed(each)]
+    if ends:
+        lines += ["", "What it takes away or changes:"]
+        lines += [f"  {revision} {said}" for revision, said in ends]
+    if lost:
+        lines += ["", "What it does not bring back, because the way up"]
+        lines += [f"  {each}" for each in lost]
+    return comment("\n".join(lines))
+
+
+def _table(sections: Sequence[Section], counts: Sequence[int]) -> list[str]:
+    ids = [each.step.revision.id for each in sections]
+    width = max([len("revision"), *map(len, ids)])
+    lines = [f"  {'revision':{width}}  statements  message (tables)"]
+    for section, count in zip(sections, counts, strict=True):
+        revision = section.step.revision
+        names = dict.fromkeys(
+            chain.from_iterable(map(str, named_tables(each.sql)) for each in own(section))
+        )
+        tables = f"({', '.join(names)})" if names else ""
+        said = " ".join(filter(None, (*revision.message.splitlines()[:1], tables)))
+        lines.append(f"  {revision.id:{width}}  {count:>10}  {said}".rstrip())
+    return lines
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def heading(section: Section, number: int, count: int) -> str:
+    """Return what stands above the statements of a revision: which it is, where, and why."""
+    revision = section.step.revision
+    lines = [f"{number} of {count}: {section.step}", revision.path]
+    why = [line for line in revision.doc.splitlines() if not _BOILERPLATE.match(line.strip())]
+    if text := "\n".join(why).strip().removeprefix(revision.message).strip():
+        lines += ["", text]
+    if section.reason is not None:
+        lines.append(
+            "depends on the data: review. Recorded by running it on a scratch database, "
+            f"because it cannot be written down without: {section.reason}"
+        )
+    if section.varies:
+        lines.append("not deterministic: its values are others each time that it is written")
+    return comment("\n".join(lines))
