@@ -150,7 +150,7 @@ class Witness:
 
 
 def _dumped(database: ScratchDatabase) -> list[str]:
-    from compat.trial import libpq
+    from topchef_schema.backends.postgresql_script import libpq
 
     done = subprocess.run(
         ["pg_dump", "--schema-only"],

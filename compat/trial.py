@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from compat.description import COMMANDS, Description, Expected
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import Connection
 
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
@@ -292,45 +290,7 @@ def version_rows(connection: Connection) -> tuple[str, ...]:
     return tuple(sorted(str(row[0]) for row in rows))
 
 
-def libpq(url: URL) -> dict[str, str]:
-    """Return the environment in which PostgreSQL's own programs find the database at *url*."""
-    given = {
-        "PGHOST": url.host or url.query.get("host"),
-        "PGPORT": url.port or url.query.get("port"),
-        "PGUSER": url.username,
-        "PGPASSWORD": url.password,
-        "PGDATABASE": url.database,
-    }
-    return {key: str(value) for key, value in given.items() if value}
-
-
 def fed(backend: Backend, database: ScratchDatabase, script: str) -> str:
-    """Run *script*; return what was wrong with it.
-
-    By psql, since nobody else knows its commands; elsewhere by the driver, without those of the
-    client: MariaDB's cannot log in to every MySQL.
-    """
-    url = database.url
-    if shell := {"postgresql": "psql"}.get(backend.name):
-        done = subprocess.run(
-            [shell, "-X", "-q", "-f", "-"],
-            input=script,
-            env={**os.environ, **libpq(url)},
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-        return done.stderr.strip() if done.returncode else ""
-    statements = re.sub(r"\A\.bail on$", "", script, flags=re.MULTILINE)
-    statements = re.sub(
-        r"^DELIMITER (\S+)$(.*?)\1\nDELIMITER ;$",
-        r"\2;",
-        statements,
-        flags=re.MULTILINE | re.DOTALL,
-    )
-    try:
-        backend.run_script(backend.synchronous(url), statements)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
+    """Run *script* with the client of the database; return what was wrong with it."""
+    done = backend.scripting.client(database.url).run(script)
+    return (done.stdout + done.stderr).strip() if done.returncode else ""

@@ -42,6 +42,7 @@ RULE = re.compile(r"irreversible|[a-z]+(-[a-z]+)+")
 ALEMBIC_AND_CLIENTS = {
     "--autogenerate",
     "--batch",
+    "--comments",
     "--database",
     "--file",
     "--inserts",

@@ -1,0 +1,152 @@
+"""Offline is online: a script leaves what an upgrade leaves, one by one and as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.projects.leaks.corpus import FAMILIES, leaks
+from tests.projects.leaks.leak import Leak
+from tests.scripts import run, script_of
+from tests.stages.test_leaks import history
+from tests.whole_projects import MakeProject, Whole, query, revision, tables, text
+from topchef_schema import downgrade, sql, upgrade
+from topchef_schema.errors import TopchefError
+from topchef_schema.model import Severity
+from topchef_schema.stages import apply, script_proof
+from topchef_schema.stages.plan import scripted
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import ScratchDatabase, Server
+
+# They take long, and what they try depends on the servers more than on versions.
+pytestmark = [pytest.mark.whole_run]
+
+PROJECTS = ["linear", "branched", "calm", "habits", "interrupted", "irreversible", "leaky"]
+PROJECTS += ["modelled"]
+
+
+TOGETHER = [(name, env) for name in PROJECTS for env in ("usual", "step_by_step")]
+TOGETHER += [
+    (name, env)
+    for name in PROJECTS
+    for env in ("outer_transaction", "autocommit")
+    if name not in ("habits", "interrupted")  # which commit, or look back, by themselves
+]
+
+
+@contextmanager
+def two(server: Server) -> Iterator[tuple[ScratchDatabase, ScratchDatabase]]:
+    """Make two databases: one for the scripts, one for the steps."""
+    made = [server.create(), server.create()]
+    try:
+        yield made[0], made[1]
+    finally:
+        for each in made:
+            server.drop(each)
+
+
+def same(shop: Whole, by_hand: ScratchDatabase, by_us: ScratchDatabase, when: str) -> None:
+    (ours,), (theirs,) = (script_proof.states(shop.on(each)) for each in (by_us, by_hand))
+    found = [
+        each
+        for each in script_proof.differences("it", ours, theirs)
+        if each.severity is Severity.ERROR
+    ]
+    assert [(each.message, each.object, each.before, each.after) for each in found] == [], when
+
+
+def each_revision(shop: Whole, server: Server) -> None:
+    """Take each revision by a script of its own, up and down, beside upgrade and downgrade."""
+    revisions = [each.id for each in shop.load().revisions.all]
+    ranges = []
+    with two(server) as (by_hand, by_us):
+        for id in revisions:
+            there = heads(by_hand)
+            # Said twice, one head is as several: it need not come before the revision.
+            ranges.append(f"{','.join([*there, *there[:1]])}:{id}")
+            run(script_of(shop, text(server), ranges[-1]), by_hand)
+            upgrade(shop.on(by_us), id)
+            same(shop, by_hand, by_us, f"up {ranges[-1]}")
+        for range_ in reversed(ranges):
+            try:
+                script = script_of(shop, text(server), range_, down=True)
+            except TopchefError:
+                return  # there is no way back
+            run(script, by_hand)
+            steps = scripted(shop.load(), range_, None, down=True)
+            apply.migrate(shop.on(by_us), lambda _, steps=steps: steps)  # type: ignore[misc]
+            same(shop, by_hand, by_us, f"down {range_}")
+
+
+def heads(database: ScratchDatabase) -> list[str]:
+    if "alembic_version" not in tables(database):
+        return []
+    return sorted(row[0] for row in query(database, "SELECT version_num FROM alembic_version"))
+
+
+def whole_range(shop: Whole, server: Server) -> None:
+    with two(server) as (by_hand, by_us):
+        run(script_of(shop, text(server)), by_hand)
+        upgrade(shop.on(by_us))
+        same(shop, by_hand, by_us, "up")
+        try:
+            script = script_of(shop, text(server), down=True)
+        except TopchefError:
+            return
+        run(script, by_hand)
+        downgrade(shop.on(by_us), "base", accept_data_loss=True)
+        same(shop, by_hand, by_us, "down")
+
+
+def clean(family: list[Leak]) -> dict[str, str]:
+    """Return the revisions of a family whose way back leaves nothing that is in the way."""
+    return {name: each for name, each in history(family).items() if name != "leaking.py"}
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("name", PROJECTS)
+def test_each_revision_of_a_project(project: MakeProject, server: Server, name: str) -> None:
+    each_revision(project(name, repaired=True), server)
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize(("name", "env"), TOGETHER)
+def test_a_whole_project(project: MakeProject, server: Server, name: str, env: str) -> None:
+    whole_range(project(name, env=env, repaired=True), server)
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("family", [each for each in FAMILIES if each != "administered"])
+def test_every_kind_of_object(
+    project: MakeProject, server: Server, backend_name: str, family: str
+) -> None:
+    each_revision(project(versions=clean(leaks(family, backend_name))), server)
+
+
+@pytest.mark.sampled
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
+def test_what_an_administrator_makes(
+    project: MakeProject, private_server: Server, backend_name: str
+) -> None:
+    whole_range(project(versions=clean(leaks("administered", backend_name))), private_server)
+
+
+def test_it_is_found_where_a_script_does_something_else(
+    project: MakeProject, server: Server
+) -> None:
+    shop = project("linear")
+    report = sql(shop.load(), on=[text(server)], prove=True)
+    assert [each for each in report.findings if str(each.severity) == "error"] == []
+    asks = (
+        "if op.get_context().as_sql:\n"
+        "    op.execute(\"INSERT INTO authors (id, name) VALUES (7, 'x')\")"
+    )
+    other = revision("dd40", asks, down="cc30")
+    shop = project("linear", versions={"dd40.py": other})
+    report = sql(shop.load(), on=[text(server)], prove=True)
+    assert "script-differs" in {each.rule for each in report.findings}
+    assert report.exit_code() == 10

@@ -1,0 +1,172 @@
+"""Does a script do what the revisions do? Run by the database's own client, beside an upgrade.
+
+Two scratch databases are brought to where the script starts. One gets the script, the other the
+steps, as ``topchef-db upgrade`` takes them; then both must hold the same schema, version rows,
+history and data.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from topchef_schema.model import (
+    Direction,
+    Finding,
+    HistoryEntry,
+    HistoryStatus,
+    Plan,
+    Severity,
+    Snapshot,
+    diff,
+)
+from topchef_schema.project import Project
+from topchef_schema.stages import apply, contents, ledger, observe, scratch
+from topchef_schema.stages.entry import Entry, Target
+
+if TYPE_CHECKING:
+    from topchef_schema.bridge.session import Session
+    from topchef_schema.stages.contents import Rows
+    from topchef_schema.stages.scratch import Databases, Place
+
+Scripts = Mapping["str | None", str]
+"""The script for each database of a project, by its name in the setting ``databases``."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is compared of one database; *history* is without what a script cannot know."""
+
+    heads: tuple[str, ...]
+    schema: Snapshot
+    rows: Mapping[str, Rows]
+    history: tuple[tuple[str, str, str, str], ...]
+
+
+def proven(project: Project, steps: Plan, scripts: Scripts, on: str) -> Iterator[Finding]:
+    """Yield where the *scripts* do not do what *steps* do, on scratch databases of *on*.
+
+    Raises `UnreachableError` where there is no server, or its client is not installed, and what
+    the steps themselves raise.
+    """
+    with (
+        scratch.place(on) as place,
+        place.databases(project) as by_hand,
+        place.databases(project) as by_us,
+    ):
+        way = project.revisions.way_to(steps.start)
+        for each in (by_hand, by_us):
+            place.run(_take, project, each, Plan(way, ()))
+        failed = list(_run(place, by_hand, scripts))
+        yield from failed
+        if failed:
+            return
+        place.workers.call(_take, _on(project, by_us), steps)
+        found = [place.workers.call(states, _on(project, each)) for each in (by_us, by_hand)]
+        for ours, theirs in zip(*found, strict=True):
+            yield from differences(place.backend.name, ours, theirs)
+
+
+def _on(project: Project, databases: Databases) -> Project:
+    """Return *project* on databases that have its baseline already."""
+    urls = {
+        name: each.url.render_as_string(hide_password=False) for name, each in databases.items()
+    }
+    return project.at(urls, "a scratch database")
+
+
+def _run(place: Place, databases: Databases, scripts: Scripts) -> Iterator[Finding]:
+    for name, script in scripts.items():
+        done = place.backend.scripting.client(databases[name].url).run(script)
+        if done.returncode:
+            said = (done.stdout + done.stderr).replace(databases[name].name, "DATABASE")
+            yield Finding(
+                rule="script-fails",
+                severity=Severity.ERROR,
+                message="the script fails where the revisions do not",
+                help="run it on a scratch database with its own client",
+                backend=place.backend.name,
+                after=said.strip(),
+            )
+
+
+def _take(project: Project, steps: Plan) -> None:
+    """Take the steps as an upgrade does, in a worker."""
+    if not steps.steps:
+        return
+    logging.getLogger("topchef_schema").setLevel(logging.WARNING)
+
+    def plan(heads: tuple[str, ...]) -> Plan:
+        return steps
+
+    apply.migrate(project, plan)
+
+
+def states(project: Project) -> list[State]:
+    """Read all that is compared of each database of *project*."""
+
+    def body(session: Session, target: Target) -> State:
+        schema = observe.schema_of(session, target)
+        rows = contents.read(session.connection, schema, contents.tables(schema))
+        entries = ledger.read(session.connection, target.version_table_schema)
+        history = tuple(map(_known, filter(_ended, entries)))
+        return State(session.heads(), schema, rows, history)
+
+    return Entry(project).run(body, look=True)
+
+
+def _ended(entry: HistoryEntry) -> bool:
+    return entry.status is not HistoryStatus.STARTED
+
+
+def _known(entry: HistoryEntry) -> tuple[str, str, str, str]:
+    direction = entry.direction or Direction.UP
+    return entry.revision, str(direction), str(entry.status), entry.file_sha256 or ""
+
+
+def differences(backend: str, ours: State, theirs: State) -> Iterator[Finding]:
+    """Yield what the script (*theirs*) left otherwise than the steps (*ours*).
+
+    Another order of columns is only an info: a table that was copied has that of the scratch
+    database on which the copy was recorded.
+    """
+    for change in diff(ours.schema, theirs.schema).changes:
+        found = _differs(backend, "the schema", change.key, change.before, change.after)
+        only_order = change.kind == "column-order"
+        yield replace(found, severity=Severity.INFO) if only_order else found
+    for what, before, after in (
+        ("the version rows", ours.heads, theirs.heads),
+        ("the history", ours.history, theirs.history),
+    ):
+        if before != after:
+            yield _differs(backend, what, None, repr(before), repr(after))
+    for table, rows in ours.rows.items():
+        other = theirs.rows.get(table)
+        if other is None or not _equal(rows, other):
+            counts = (f"{len(rows.rows)} rows", f"{len(other.rows) if other else 0} rows")
+            yield _differs(backend, "the rows", table, *counts)
+
+
+def _equal(rows: Rows, other: Rows) -> bool:
+    """Whether these are the same rows, in whatever order of rows and columns."""
+    if sorted(rows.columns) != sorted(other.columns):
+        return False
+    return Counter(rows.rows) == Counter(other.only(rows.columns))
+
+
+def _differs(
+    backend: str, what: str, object_: str | None, before: str | None, after: str | None
+) -> Finding:
+    return Finding(
+        rule="script-differs",
+        severity=Severity.ERROR,
+        message=f"{what} after the script is not as after the upgrade",
+        help="before is what the upgrade leaves, after what the script leaves",
+        backend=backend,
+        object=object_,
+        before=before,
+        after=after,
+    )
