@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from topchef_schema.model import SCRIPT_RUN, Direction, HistoryStatus, Revision, Step
 from topchef_schema.model.file_fingerprint import fingerprint, source_of
-from topchef_schema.model.sql_wrapping import wrapped
 from topchef_schema.stages.journal import journal_table
 from topchef_schema.stages.ledger import history_table
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect, Table
 
     from topchef_schema.backends.scripting import Scripting
+
+_FIRST = 4
+"""So many values of a row stand in its first line."""
 
 _ENDS = {Direction.UP: HistoryStatus.APPLIED, Direction.DOWN: HistoryStatus.REVERTED}
 
@@ -92,12 +95,16 @@ class ScriptRows:
         )
 
     def _inserted(self, table: Table, values: Mapping[str, str]) -> str:
-        columns = ", ".join(map(self.dialect.identifier_preparer.quote, values))
-        return wrapped(
-            f"INSERT INTO {self._name(table)}\n    ({columns})\n"
-            f"    VALUES ({', '.join(values.values())})",
-            keeps_text=self.words.keeps_text,
+        columns = ", ".join(map(self._quoted, values))
+        given = list(values.values())
+        first, rest = ", ".join(given[:_FIRST]), ", ".join(given[_FIRST:])
+        return (
+            f"INSERT INTO {self._name(table)}\n    ({columns})\n    VALUES ({first},\n    {rest})"
         )
+
+    @cached_property
+    def _quoted(self) -> Callable[[str], str]:
+        return lru_cache(self.dialect.identifier_preparer.quote)
 
     def _made(self, table: Table) -> str:
         from sqlalchemy.schema import CreateTable
