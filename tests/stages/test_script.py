@@ -20,6 +20,7 @@ from tests.whole_projects import MakeProject, Whole, execute, query, revision, t
 from topchef_schema import downgrade, history, repair, snapshot, sql, status, upgrade
 from topchef_schema.backends import named
 from topchef_schema.errors import InDoubtError, LockedError
+from topchef_schema.stages import journal
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
@@ -387,3 +388,23 @@ def test_down_names_what_it_does_not_bring_back(project: MakeProject) -> None:
     (line,) = [each for each in script.splitlines() if "drops the column" in each]
     assert line == "--   b2 drops the column dish.price"
     assert "What it does not bring back" in script.partition(line)[0]
+
+
+def test_what_a_dead_run_left_of_a_finished_revision_is_no_obstacle(
+    project: MakeProject, server: Server, scratch: ScratchDatabase, backend_name: str
+) -> None:
+    shop = shop_of(project)
+    upgrade(shop.on(scratch), "b2")
+    script = script_of(shop, text(server), "b2:head")
+    (finished,) = query(scratch, "SELECT run_id FROM topchef_history WHERE revision = 'b2'")[0]
+    with connected(scratch.url) as connection:
+        journal.create(connection, None)
+        connection.commit()
+    before = {"mariadb": "`before`", "mysql": "`before`"}.get(backend_name, '"before"')
+    sql_ = {"mariadb": "`sql`", "mysql": "`sql`"}.get(backend_name, '"sql"')
+    names = f"revision, position, run_id, direction, fingerprint, alone, {before}, {sql_}"
+    row = "'b2', 0, '{}', 'up', 'x', false, NULL, 'x'"
+    execute(scratch, f"INSERT INTO topchef_journal ({names}) VALUES ({row.format('another')})")
+    assert "revision b2 was begun and is not finished" in refused(script, scratch)
+    execute(scratch, f"UPDATE topchef_journal SET run_id = '{finished}'")
+    run(script, scratch)

@@ -75,7 +75,7 @@ class SQLServerScripting:
             said=self.text(f"this script goes on from {guard.expected}, and not from there"),
         )
 
-    def require_finished(self, journal: str, *, there: bool) -> str:
+    def require_finished(self, journal: str, unfinished: str, *, there: bool) -> str:
         """Return nothing: there is no journal."""
         return ""
 

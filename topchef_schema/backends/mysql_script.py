@@ -114,15 +114,12 @@ class MySQLScripting:
         """Return what looks, says what it found, and stops."""
         return f"SET @topchef_at = {self.text(guard.expected)}; EXECUTE topchef_look; {self.stop}"
 
-    def require_finished(self, journal: str, *, there: bool) -> str:
+    def require_finished(self, journal: str, unfinished: str, *, there: bool) -> str:
         """Return what stops it; nothing where the table may not be there: that would fail."""
         if not there:
             return ""
-        said = "CONCAT('revision ', MIN(revision), ' was begun and is not finished: "
-        return (
-            f"SET {_REFUSED} = (SELECT {said}see topchef-db repair')\n  FROM {journal});"
-            f"\n{self.stop}"
-        )
+        said = "' was begun and is not finished: see topchef-db repair'"
+        return f"SET {_REFUSED} = CONCAT('revision ', ({unfinished}),\n  {said});\n{self.stop}"
 
     def bounds(self, limits: Limits) -> MySQLBounds:
         """Return what sets them in the session."""

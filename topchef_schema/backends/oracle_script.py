@@ -82,7 +82,7 @@ class OracleScripting:
             said=self.text(guard.wrong),
         )
 
-    def require_finished(self, journal: str, *, there: bool) -> str:
+    def require_finished(self, journal: str, unfinished: str, *, there: bool) -> str:
         """Return nothing: there is no journal."""
         return ""
 

@@ -114,10 +114,10 @@ class PostgreSQLScripting:
             )
         )
 
-    def require_finished(self, journal: str, *, there: bool) -> str:
+    def require_finished(self, journal: str, unfinished: str, *, there: bool) -> str:
         """Return a block that raises; it asks for a table that may not be there."""
-        question = f"SELECT revision FROM {journal} ORDER BY revision LIMIT 1"
-        return _do(_UNFINISHED.format(journal=self.text(journal), question=self.text(question)))
+        words = {"journal": self.text(journal), "question": self.text(unfinished)}
+        return _do(_UNFINISHED.format(**words))
 
     def bounds(self, limits: Limits) -> PostgreSQLBounds:
         """Return what sets them for the length of a transaction."""

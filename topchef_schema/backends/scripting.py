@@ -117,10 +117,11 @@ class Scripting(Protocol):
     def require(self, guard: Guard) -> str:
         """Return what stops the script where the database is not as *guard* says."""
 
-    def require_finished(self, journal: str, *, there: bool) -> str:
+    def require_finished(self, journal: str, unfinished: str, *, there: bool) -> str:
         """Return what stops it where an earlier run, or a script, is not finished.
 
-        *journal* is the quoted name of its table; *there* says that it certainly exists.
+        *unfinished* asks for the first revision that is not, or NULL; *journal* is the quoted name
+        of the table it asks, and *there* says that this certainly exists.
         """
 
     def bounds(self, limits: Limits) -> Bounds:

@@ -30,6 +30,12 @@ SELECT {said} FROM temp.topchef_look WHERE found <> {expected};
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> {expected};"""
 
 
+_UNFINISHED = """\
+SELECT 'revision ' || found || ' was begun and is not finished: see topchef-db repair'
+  FROM ({unfinished}) WHERE found IS NOT NULL;
+INSERT INTO temp.topchef_guard {unfinished};"""
+
+
 class SQLiteScripting:
     """See `topchef_schema.backends.scripting.Scripting`."""
 
@@ -72,15 +78,11 @@ class SQLiteScripting:
             said = f"CASE found WHEN {there} THEN {self.text(guard.done)}\n  ELSE {said} END"
         return _REQUIRE.format(said=said, expected=self.text(guard.expected))
 
-    def require_finished(self, journal: str, *, there: bool) -> str:
+    def require_finished(self, journal: str, unfinished: str, *, there: bool) -> str:
         """Return what stops it; nothing where the table may not be there: that would fail."""
         if not there:
             return ""
-        said = "'revision ' || revision || ' was begun and is not finished: see topchef-db repair'"
-        return (
-            f"SELECT {said} FROM {journal} LIMIT 1;\n"
-            f"INSERT INTO temp.topchef_guard SELECT revision FROM {journal} LIMIT 1;"
-        )
+        return _UNFINISHED.format(unfinished=unfinished)
 
     def bounds(self, limits: Limits) -> SQLiteBounds:
         """Return what bounds the wait for whoever reads while the script commits."""

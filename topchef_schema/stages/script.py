@@ -182,10 +182,11 @@ class _Writer:
             return
         self._add(comment("only where every revision is finished that was begun"))
         self._send(self.rows.history_made())
-        asks = self.words.require_finished(self.rows.journal, there=False)
+        journal, unfinished = self.rows.journal, self.rows.unfinished
+        asks = self.words.require_finished(journal, unfinished, there=False)
         if torn or not asks:
             self._send(self.rows.journal_made())
-        self._add(asks or self.words.require_finished(self.rows.journal, there=True))
+        self._add(asks or self.words.require_finished(journal, unfinished, there=True))
 
     def _said(self, section: Section) -> Iterator[_Said]:
         """Yield the statements of a revision, without what Alembic writes around them."""

@@ -11,6 +11,7 @@ from topchef_schema.model import SCRIPT_RUN, Direction, HistoryStatus, Revision,
 from topchef_schema.model.file_fingerprint import fingerprint, source_of
 from topchef_schema.stages.journal import journal_table
 from topchef_schema.stages.ledger import history_table
+from topchef_schema.stages.recorded import ONE_REVISION
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect, Table
@@ -36,6 +37,17 @@ class ScriptRows:
     def journal(self) -> str:
         """The quoted name of the journal."""
         return self._name(journal_table(self.schema))
+
+    @property
+    def unfinished(self) -> str:
+        """Asks for the first revision that was begun and not finished, as `journal.read` does."""
+        ends = ", ".join(self.words.text(str(each)) for each in sorted(ONE_REVISION))
+        return (
+            f"SELECT MIN(j.revision) AS found FROM {self.journal} j WHERE NOT EXISTS (SELECT 1\n"
+            f"    FROM {self._name(history_table(self.schema))} h WHERE h.run_id = j.run_id\n"
+            "    AND h.revision = j.revision AND h.direction = j.direction\n"
+            f"    AND h.status IN ({ends}))"
+        )
 
     def history_made(self) -> str:
         """Return what makes the history where it is missing."""

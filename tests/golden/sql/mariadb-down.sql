@@ -105,8 +105,11 @@ CREATE TABLE IF NOT EXISTS topchef_journal (
     `sql` TEXT NOT NULL,
     PRIMARY KEY (revision, `position`)
 );
-SET @topchef_refused = (SELECT CONCAT('revision ', MIN(revision), ' was begun and is not finished: see topchef-db repair')
-  FROM topchef_journal);
+SET @topchef_refused = CONCAT('revision ', (SELECT MIN(j.revision) AS found FROM topchef_journal j WHERE NOT EXISTS (SELECT 1
+    FROM topchef_history h WHERE h.run_id = j.run_id
+    AND h.revision = j.revision AND h.direction = j.direction
+    AND h.status IN ('applied', 'repaired', 'reverted'))),
+  ' was begun and is not finished: see topchef-db repair');
 EXECUTE topchef_stop;
 
 -- 1 of 10: down 0010 one spelling of documents
@@ -124,9 +127,8 @@ UPDATE alembic_version SET version_num = '0009' WHERE version_num = '0010';
 SET @topchef_at = '0009'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0010', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0010', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
 COMMIT;
 
 -- 2 of 10: down 0009 jobs follow what they belong to
@@ -139,12 +141,12 @@ SET @topchef_at = '0009'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0009', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0009', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0009', 0, 'script-ac1fd814020e68651748d1d6', 'down', 'script-ac1fd814020e68651748d1d6',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0009', 0, 'script-ac1fd814020e68651748d1d6', 'down',
+    'script-ac1fd814020e68651748d1d6', false, '(a script of topchef-db sql)');
 COMMIT;
 SET SESSION lock_wait_timeout = 5;
 -- line 43
@@ -162,9 +164,8 @@ UPDATE alembic_version SET version_num = '0008' WHERE version_num = '0009';
 SET @topchef_at = '0008'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0009', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0009', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
 DELETE FROM topchef_journal WHERE revision = '0009';
 COMMIT;
 
@@ -179,9 +180,8 @@ UPDATE alembic_version SET version_num = '0007' WHERE version_num = '0008';
 SET @topchef_at = '0007'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0008', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0008', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
 COMMIT;
 
 -- 4 of 10: down 0007 times to the microsecond
@@ -196,12 +196,12 @@ SET @topchef_at = '0007'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0007', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0007', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0007', 0, 'script-ac1fd814020e68651748d1d6', 'down', 'script-ac1fd814020e68651748d1d6',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0007', 0, 'script-ac1fd814020e68651748d1d6', 'down',
+    'script-ac1fd814020e68651748d1d6', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 45
 ALTER TABLE services CHANGE last_checked_in last_checked_in DATETIME NOT NULL;
@@ -212,9 +212,8 @@ UPDATE alembic_version SET version_num = '0006' WHERE version_num = '0007';
 SET @topchef_at = '0006'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0007', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0007', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
 DELETE FROM topchef_journal WHERE revision = '0007';
 COMMIT;
 
@@ -229,12 +228,12 @@ SET @topchef_at = '0006'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0006', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0006', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0006', 0, 'script-ac1fd814020e68651748d1d6', 'down', 'script-ac1fd814020e68651748d1d6',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0006', 0, 'script-ac1fd814020e68651748d1d6', 'down',
+    'script-ac1fd814020e68651748d1d6', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 96
 ALTER TABLE jobs DROP FOREIGN KEY fk_jobs_service_id;
@@ -284,9 +283,8 @@ UPDATE alembic_version SET version_num = '0005' WHERE version_num = '0006';
 SET @topchef_at = '0005'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0006', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0006', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
 DELETE FROM topchef_journal WHERE revision = '0006';
 COMMIT;
 
@@ -311,12 +309,12 @@ SET @topchef_at = '0005'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0005', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0005', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0005', 0, 'script-ac1fd814020e68651748d1d6', 'down', 'script-ac1fd814020e68651748d1d6',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0005', 0, 'script-ac1fd814020e68651748d1d6', 'down',
+    'script-ac1fd814020e68651748d1d6', false, '(a script of topchef-db sql)');
 COMMIT;
 SET SESSION lock_wait_timeout = @topchef_lock_wait_timeout;
 -- line 129
@@ -340,9 +338,8 @@ UPDATE alembic_version SET version_num = '0004' WHERE version_num = '0005';
 SET @topchef_at = '0004'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0005', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0005', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
 DELETE FROM topchef_journal WHERE revision = '0005';
 COMMIT;
 
@@ -355,12 +352,12 @@ SET @topchef_at = '0004'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0004', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0004', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0004', 0, 'script-ac1fd814020e68651748d1d6', 'down', 'script-ac1fd814020e68651748d1d6',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0004', 0, 'script-ac1fd814020e68651748d1d6', 'down',
+    'script-ac1fd814020e68651748d1d6', false, '(a script of topchef-db sql)');
 COMMIT;
 SET SESSION lock_wait_timeout = 5;
 -- line 35
@@ -370,9 +367,8 @@ UPDATE alembic_version SET version_num = '0003' WHERE version_num = '0004';
 SET @topchef_at = '0003'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0004', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0004', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
 DELETE FROM topchef_journal WHERE revision = '0004';
 COMMIT;
 
@@ -386,12 +382,12 @@ SET @topchef_at = '0003'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0003', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0003', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0003', 0, 'script-ac1fd814020e68651748d1d6', 'down', 'script-ac1fd814020e68651748d1d6',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0003', 0, 'script-ac1fd814020e68651748d1d6', 'down',
+    'script-ac1fd814020e68651748d1d6', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 70
 ALTER TABLE jobs DROP FOREIGN KEY fk_jobs_service_id;
@@ -412,9 +408,8 @@ UPDATE alembic_version SET version_num = '0002' WHERE version_num = '0003';
 SET @topchef_at = '0002'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0003', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0003', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
 DELETE FROM topchef_journal WHERE revision = '0003';
 COMMIT;
 
@@ -428,12 +423,12 @@ SET @topchef_at = '0002'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0002', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0002', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0002', 0, 'script-ac1fd814020e68651748d1d6', 'down', 'script-ac1fd814020e68651748d1d6',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0002', 0, 'script-ac1fd814020e68651748d1d6', 'down',
+    'script-ac1fd814020e68651748d1d6', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 64
 ALTER TABLE services ADD CONSTRAINT `CONSTRAINT_1` CHECK (is_service_available IN (0, 1));
@@ -442,9 +437,8 @@ UPDATE alembic_version SET version_num = '0001' WHERE version_num = '0002';
 SET @topchef_at = '0001'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0002', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0002', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
 DELETE FROM topchef_journal WHERE revision = '0002';
 COMMIT;
 
@@ -460,12 +454,12 @@ SET @topchef_at = '0001'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0001', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0001', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0001', 0, 'script-ac1fd814020e68651748d1d6', 'down', 'script-ac1fd814020e68651748d1d6',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0001', 0, 'script-ac1fd814020e68651748d1d6', 'down',
+    'script-ac1fd814020e68651748d1d6', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 118
 DROP TABLE jobs;
@@ -478,9 +472,8 @@ DELETE FROM alembic_version WHERE version_num = '0001';
 SET @topchef_at = 'base'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-ac1fd814020e68651748d1d6', '0001', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
+    VALUES ('script-ac1fd814020e68651748d1d6', '0001', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
 DELETE FROM topchef_journal WHERE revision = '0001';
 COMMIT;
 

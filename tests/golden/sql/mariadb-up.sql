@@ -89,8 +89,11 @@ CREATE TABLE IF NOT EXISTS topchef_journal (
     `sql` TEXT NOT NULL,
     PRIMARY KEY (revision, `position`)
 );
-SET @topchef_refused = (SELECT CONCAT('revision ', MIN(revision), ' was begun and is not finished: see topchef-db repair')
-  FROM topchef_journal);
+SET @topchef_refused = CONCAT('revision ', (SELECT MIN(j.revision) AS found FROM topchef_journal j WHERE NOT EXISTS (SELECT 1
+    FROM topchef_history h WHERE h.run_id = j.run_id
+    AND h.revision = j.revision AND h.direction = j.direction
+    AND h.status IN ('applied', 'repaired', 'reverted'))),
+  ' was begun and is not finished: see topchef-db repair');
 EXECUTE topchef_stop;
 
 -- 1 of 10: up 0001 the tables of TopChef 0.2
@@ -104,12 +107,12 @@ EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0001', 'up', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0001', 'up', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0001', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up', 'script-1d3e5b1ec9af7851aba66c7b',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0001', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up',
+    'script-1d3e5b1ec9af7851aba66c7b', false, '(a script of topchef-db sql)');
 COMMIT;
 SET SESSION lock_wait_timeout = 5;
 -- line 27
@@ -149,9 +152,8 @@ INSERT INTO alembic_version (version_num) VALUES ('0001');
 SET @topchef_at = '0001'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0001', 'up', 'applied', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0001', 'up', 'applied',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
 DELETE FROM topchef_journal WHERE revision = '0001';
 COMMIT;
 
@@ -165,12 +167,12 @@ SET @topchef_at = '0001'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0002', 'up', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0002', 'up', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0002', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up', 'script-1d3e5b1ec9af7851aba66c7b',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0002', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up',
+    'script-1d3e5b1ec9af7851aba66c7b', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 35
 ALTER TABLE services DROP CONSTRAINT IF EXISTS CONSTRAINT_1;
@@ -179,9 +181,8 @@ UPDATE alembic_version SET version_num = '0002' WHERE version_num = '0001';
 SET @topchef_at = '0002'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0002', 'up', 'applied', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0002', 'up', 'applied',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
 DELETE FROM topchef_journal WHERE revision = '0002';
 COMMIT;
 
@@ -195,12 +196,12 @@ SET @topchef_at = '0002'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0003', 'up', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0003', 'up', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0003', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up', 'script-1d3e5b1ec9af7851aba66c7b',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0003', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up',
+    'script-1d3e5b1ec9af7851aba66c7b', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 50
 ALTER TABLE jobs RENAME INDEX service_id TO ix_jobs_service_id;
@@ -221,9 +222,8 @@ UPDATE alembic_version SET version_num = '0003' WHERE version_num = '0002';
 SET @topchef_at = '0003'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0003', 'up', 'applied', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0003', 'up', 'applied',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
 DELETE FROM topchef_journal WHERE revision = '0003';
 COMMIT;
 
@@ -236,12 +236,12 @@ SET @topchef_at = '0003'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0004', 'up', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0004', 'up', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0004', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up', 'script-1d3e5b1ec9af7851aba66c7b',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0004', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up',
+    'script-1d3e5b1ec9af7851aba66c7b', false, '(a script of topchef-db sql)');
 COMMIT;
 START TRANSACTION;
 SET SESSION lock_wait_timeout = @topchef_lock_wait_timeout;
@@ -255,9 +255,8 @@ UPDATE alembic_version SET version_num = '0004' WHERE version_num = '0003';
 SET @topchef_at = '0004'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0004', 'up', 'applied', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0004', 'up', 'applied',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
 DELETE FROM topchef_journal WHERE revision = '0004';
 COMMIT;
 
@@ -282,12 +281,12 @@ SET @topchef_at = '0004'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0005', 'up', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0005', 'up', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0005', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up', 'script-1d3e5b1ec9af7851aba66c7b',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0005', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up',
+    'script-1d3e5b1ec9af7851aba66c7b', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 72
 ALTER TABLE services MODIFY job_registration_schema JSON NOT NULL;
@@ -302,9 +301,8 @@ UPDATE alembic_version SET version_num = '0005' WHERE version_num = '0004';
 SET @topchef_at = '0005'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0005', 'up', 'applied', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0005', 'up', 'applied',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
 DELETE FROM topchef_journal WHERE revision = '0005';
 COMMIT;
 
@@ -319,12 +317,12 @@ SET @topchef_at = '0005'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0006', 'up', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0006', 'up', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0006', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up', 'script-1d3e5b1ec9af7851aba66c7b',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0006', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up',
+    'script-1d3e5b1ec9af7851aba66c7b', false, '(a script of topchef-db sql)');
 COMMIT;
 SET SESSION lock_wait_timeout = @topchef_lock_wait_timeout;
 -- line 42
@@ -358,9 +356,8 @@ UPDATE alembic_version SET version_num = '0006' WHERE version_num = '0005';
 SET @topchef_at = '0006'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0006', 'up', 'applied', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0006', 'up', 'applied',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
 DELETE FROM topchef_journal WHERE revision = '0006';
 COMMIT;
 
@@ -376,12 +373,12 @@ SET @topchef_at = '0006'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0007', 'up', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0007', 'up', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0007', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up', 'script-1d3e5b1ec9af7851aba66c7b',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0007', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up',
+    'script-1d3e5b1ec9af7851aba66c7b', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 27
 ALTER TABLE services CHANGE last_checked_in last_checked_in DATETIME(6) NOT NULL;
@@ -392,9 +389,8 @@ UPDATE alembic_version SET version_num = '0007' WHERE version_num = '0006';
 SET @topchef_at = '0007'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0007', 'up', 'applied', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0007', 'up', 'applied',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
 DELETE FROM topchef_journal WHERE revision = '0007';
 COMMIT;
 
@@ -409,9 +405,8 @@ UPDATE alembic_version SET version_num = '0008' WHERE version_num = '0007';
 SET @topchef_at = '0008'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0008', 'up', 'applied', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0008', 'up', 'applied',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
 COMMIT;
 
 -- 9 of 10: up 0009 jobs follow what they belong to
@@ -424,12 +419,12 @@ SET @topchef_at = '0008'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0009', 'up', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0009', 'up', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
 INSERT INTO topchef_journal
     (revision, `position`, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0009', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up', 'script-1d3e5b1ec9af7851aba66c7b',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0009', 0, 'script-1d3e5b1ec9af7851aba66c7b', 'up',
+    'script-1d3e5b1ec9af7851aba66c7b', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 23
 ALTER TABLE jobs DROP FOREIGN KEY fk_jobs_job_set_id;
@@ -446,9 +441,8 @@ UPDATE alembic_version SET version_num = '0009' WHERE version_num = '0008';
 SET @topchef_at = '0009'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0009', 'up', 'applied', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0009', 'up', 'applied',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
 DELETE FROM topchef_journal WHERE revision = '0009';
 COMMIT;
 
@@ -471,9 +465,8 @@ UPDATE alembic_version SET version_num = '0010' WHERE version_num = '0009';
 SET @topchef_at = '0010'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0010', 'up', 'applied', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
+    VALUES ('script-1d3e5b1ec9af7851aba66c7b', '0010', 'up', 'applied',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
 COMMIT;
 
 DO RELEASE_LOCK(@topchef_lock);

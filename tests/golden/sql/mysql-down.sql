@@ -94,8 +94,11 @@ CREATE TABLE IF NOT EXISTS topchef_journal (
     `sql` TEXT NOT NULL,
     PRIMARY KEY (revision, position)
 );
-SET @topchef_refused = (SELECT CONCAT('revision ', MIN(revision), ' was begun and is not finished: see topchef-db repair')
-  FROM topchef_journal);
+SET @topchef_refused = CONCAT('revision ', (SELECT MIN(j.revision) AS found FROM topchef_journal j WHERE NOT EXISTS (SELECT 1
+    FROM topchef_history h WHERE h.run_id = j.run_id
+    AND h.revision = j.revision AND h.direction = j.direction
+    AND h.status IN ('applied', 'repaired', 'reverted'))),
+  ' was begun and is not finished: see topchef-db repair');
 EXECUTE topchef_say; EXECUTE topchef_stop;
 
 -- 1 of 10: down 0010 one spelling of documents
@@ -113,9 +116,8 @@ UPDATE alembic_version SET version_num = '0009' WHERE version_num = '0010';
 SET @topchef_at = '0009'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0010', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0010', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
 COMMIT;
 
 -- 2 of 10: down 0009 jobs follow what they belong to
@@ -128,12 +130,12 @@ SET @topchef_at = '0009'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE top
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0009', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0009', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
 INSERT INTO topchef_journal
     (revision, position, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0009', 0, 'script-42a1114f35289cafd9ef6933', 'down', 'script-42a1114f35289cafd9ef6933',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0009', 0, 'script-42a1114f35289cafd9ef6933', 'down',
+    'script-42a1114f35289cafd9ef6933', false, '(a script of topchef-db sql)');
 COMMIT;
 SET SESSION lock_wait_timeout = 5;
 -- line 43
@@ -151,9 +153,8 @@ UPDATE alembic_version SET version_num = '0008' WHERE version_num = '0009';
 SET @topchef_at = '0008'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0009', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0009', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
 DELETE FROM topchef_journal WHERE revision = '0009';
 COMMIT;
 
@@ -168,9 +169,8 @@ UPDATE alembic_version SET version_num = '0007' WHERE version_num = '0008';
 SET @topchef_at = '0007'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0008', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0008', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
 COMMIT;
 
 -- 4 of 10: down 0007 times to the microsecond
@@ -185,12 +185,12 @@ SET @topchef_at = '0007'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE top
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0007', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0007', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
 INSERT INTO topchef_journal
     (revision, position, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0007', 0, 'script-42a1114f35289cafd9ef6933', 'down', 'script-42a1114f35289cafd9ef6933',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0007', 0, 'script-42a1114f35289cafd9ef6933', 'down',
+    'script-42a1114f35289cafd9ef6933', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 45
 ALTER TABLE services CHANGE last_checked_in last_checked_in DATETIME NOT NULL;
@@ -201,9 +201,8 @@ UPDATE alembic_version SET version_num = '0006' WHERE version_num = '0007';
 SET @topchef_at = '0006'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0007', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0007', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
 DELETE FROM topchef_journal WHERE revision = '0007';
 COMMIT;
 
@@ -220,9 +219,8 @@ UPDATE alembic_version SET version_num = '0005' WHERE version_num = '0006';
 SET @topchef_at = '0005'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0006', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0006', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
 COMMIT;
 
 -- 6 of 10: down 0005 JSON documents are JSON
@@ -246,12 +244,12 @@ SET @topchef_at = '0005'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE top
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0005', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0005', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
 INSERT INTO topchef_journal
     (revision, position, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0005', 0, 'script-42a1114f35289cafd9ef6933', 'down', 'script-42a1114f35289cafd9ef6933',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0005', 0, 'script-42a1114f35289cafd9ef6933', 'down',
+    'script-42a1114f35289cafd9ef6933', false, '(a script of topchef-db sql)');
 COMMIT;
 SET SESSION lock_wait_timeout = @topchef_lock_wait_timeout;
 -- line 129
@@ -275,9 +273,8 @@ UPDATE alembic_version SET version_num = '0004' WHERE version_num = '0005';
 SET @topchef_at = '0004'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0005', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0005', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
 DELETE FROM topchef_journal WHERE revision = '0005';
 COMMIT;
 
@@ -290,12 +287,12 @@ SET @topchef_at = '0004'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE top
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0004', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0004', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
 INSERT INTO topchef_journal
     (revision, position, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0004', 0, 'script-42a1114f35289cafd9ef6933', 'down', 'script-42a1114f35289cafd9ef6933',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0004', 0, 'script-42a1114f35289cafd9ef6933', 'down',
+    'script-42a1114f35289cafd9ef6933', false, '(a script of topchef-db sql)');
 COMMIT;
 SET SESSION lock_wait_timeout = 5;
 -- line 35
@@ -305,9 +302,8 @@ UPDATE alembic_version SET version_num = '0003' WHERE version_num = '0004';
 SET @topchef_at = '0003'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0004', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0004', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
 DELETE FROM topchef_journal WHERE revision = '0004';
 COMMIT;
 
@@ -321,12 +317,12 @@ SET @topchef_at = '0003'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE top
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0003', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0003', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
 INSERT INTO topchef_journal
     (revision, position, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0003', 0, 'script-42a1114f35289cafd9ef6933', 'down', 'script-42a1114f35289cafd9ef6933',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0003', 0, 'script-42a1114f35289cafd9ef6933', 'down',
+    'script-42a1114f35289cafd9ef6933', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 70
 ALTER TABLE jobs DROP FOREIGN KEY fk_jobs_service_id;
@@ -347,9 +343,8 @@ UPDATE alembic_version SET version_num = '0002' WHERE version_num = '0003';
 SET @topchef_at = '0002'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0003', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0003', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
 DELETE FROM topchef_journal WHERE revision = '0003';
 COMMIT;
 
@@ -363,12 +358,12 @@ SET @topchef_at = '0002'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE top
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0002', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0002', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
 INSERT INTO topchef_journal
     (revision, position, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0002', 0, 'script-42a1114f35289cafd9ef6933', 'down', 'script-42a1114f35289cafd9ef6933',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0002', 0, 'script-42a1114f35289cafd9ef6933', 'down',
+    'script-42a1114f35289cafd9ef6933', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 66
 ALTER TABLE services ADD CONSTRAINT services_chk_1 CHECK (is_service_available IN (0, 1));
@@ -377,9 +372,8 @@ UPDATE alembic_version SET version_num = '0001' WHERE version_num = '0002';
 SET @topchef_at = '0001'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0002', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0002', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
 DELETE FROM topchef_journal WHERE revision = '0002';
 COMMIT;
 
@@ -395,12 +389,12 @@ SET @topchef_at = '0001'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE top
 START TRANSACTION;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0001', 'down', 'started', UTC_TIMESTAMP(), NULL,
-    CURRENT_USER(), 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0001', 'down', 'started',
+    UTC_TIMESTAMP(), NULL, CURRENT_USER(), 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
 INSERT INTO topchef_journal
     (revision, position, run_id, direction, fingerprint, alone, `sql`)
-    VALUES ('0001', 0, 'script-42a1114f35289cafd9ef6933', 'down', 'script-42a1114f35289cafd9ef6933',
-    false, '(a script of topchef-db sql)');
+    VALUES ('0001', 0, 'script-42a1114f35289cafd9ef6933', 'down',
+    'script-42a1114f35289cafd9ef6933', false, '(a script of topchef-db sql)');
 COMMIT;
 -- line 118
 DROP TABLE jobs;
@@ -413,9 +407,8 @@ DELETE FROM alembic_version WHERE version_num = '0001';
 SET @topchef_at = 'base'; EXECUTE topchef_look; EXECUTE topchef_say; EXECUTE topchef_stop;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-42a1114f35289cafd9ef6933', '0001', 'down', 'reverted', UTC_TIMESTAMP(),
-    UTC_TIMESTAMP(), CURRENT_USER(),
-    'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
+    VALUES ('script-42a1114f35289cafd9ef6933', '0001', 'down', 'reverted',
+    UTC_TIMESTAMP(), UTC_TIMESTAMP(), CURRENT_USER(), 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
 DELETE FROM topchef_journal WHERE revision = '0001';
 COMMIT;
 

@@ -86,7 +86,10 @@ CREATE TABLE IF NOT EXISTS topchef_history (
 );
 DO $guard$ DECLARE found text; BEGIN
   IF to_regclass('topchef_journal') IS NOT NULL THEN
-    EXECUTE 'SELECT revision FROM topchef_journal ORDER BY revision LIMIT 1' INTO found;
+    EXECUTE 'SELECT MIN(j.revision) AS found FROM topchef_journal j WHERE NOT EXISTS (SELECT 1
+    FROM topchef_history h WHERE h.run_id = j.run_id
+    AND h.revision = j.revision AND h.direction = j.direction
+    AND h.status IN (''applied'', ''repaired'', ''reverted''))' INTO found;
   END IF;
   IF found IS NOT NULL THEN
     RAISE EXCEPTION 'revision % was begun and is not finished: see topchef-db repair', found;
@@ -113,9 +116,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-9a762db6ced6821d98eaabf6', '0010', 'down', 'reverted', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
+    VALUES ('script-9a762db6ced6821d98eaabf6', '0010', 'down', 'reverted',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
 COMMIT;
 
 -- 2 of 10: down 0009 jobs follow what they belong to
@@ -153,9 +155,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-9a762db6ced6821d98eaabf6', '0009', 'down', 'reverted', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
+    VALUES ('script-9a762db6ced6821d98eaabf6', '0009', 'down', 'reverted',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
 COMMIT;
 
 -- 3 of 10: down 0008 indexes on foreign keys
@@ -186,9 +187,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-9a762db6ced6821d98eaabf6', '0008', 'down', 'reverted', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
+    VALUES ('script-9a762db6ced6821d98eaabf6', '0008', 'down', 'reverted',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
 COMMIT;
 
 -- 4 of 10: down 0007 times to the microsecond
@@ -217,9 +217,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-9a762db6ced6821d98eaabf6', '0007', 'down', 'reverted', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
+    VALUES ('script-9a762db6ced6821d98eaabf6', '0007', 'down', 'reverted',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
 COMMIT;
 
 -- 5 of 10: down 0006 UUIDs are UUIDs on MariaDB
@@ -247,9 +246,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-9a762db6ced6821d98eaabf6', '0006', 'down', 'reverted', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
+    VALUES ('script-9a762db6ced6821d98eaabf6', '0006', 'down', 'reverted',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
 COMMIT;
 
 -- 6 of 10: down 0005 JSON documents are JSON
@@ -298,9 +296,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-9a762db6ced6821d98eaabf6', '0005', 'down', 'reverted', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
+    VALUES ('script-9a762db6ced6821d98eaabf6', '0005', 'down', 'reverted',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
 COMMIT;
 
 -- 7 of 10: down 0004 a job always has a status
@@ -329,9 +326,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-9a762db6ced6821d98eaabf6', '0004', 'down', 'reverted', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
+    VALUES ('script-9a762db6ced6821d98eaabf6', '0004', 'down', 'reverted',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
 COMMIT;
 
 -- 8 of 10: down 0003 names for constraints and keys
@@ -371,9 +367,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-9a762db6ced6821d98eaabf6', '0003', 'down', 'reverted', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
+    VALUES ('script-9a762db6ced6821d98eaabf6', '0003', 'down', 'reverted',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
 COMMIT;
 
 -- 9 of 10: down 0002 no checks on flags and states
@@ -400,9 +395,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-9a762db6ced6821d98eaabf6', '0002', 'down', 'reverted', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
+    VALUES ('script-9a762db6ced6821d98eaabf6', '0002', 'down', 'reverted',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
 COMMIT;
 
 -- 10 of 10: down 0001 the tables of TopChef 0.2
@@ -440,9 +434,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-9a762db6ced6821d98eaabf6', '0001', 'down', 'reverted', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
+    VALUES ('script-9a762db6ced6821d98eaabf6', '0001', 'down', 'reverted',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
 COMMIT;
 
 DO $guard$ BEGIN

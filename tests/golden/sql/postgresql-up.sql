@@ -80,7 +80,10 @@ CREATE TABLE IF NOT EXISTS topchef_history (
 );
 DO $guard$ DECLARE found text; BEGIN
   IF to_regclass('topchef_journal') IS NOT NULL THEN
-    EXECUTE 'SELECT revision FROM topchef_journal ORDER BY revision LIMIT 1' INTO found;
+    EXECUTE 'SELECT MIN(j.revision) AS found FROM topchef_journal j WHERE NOT EXISTS (SELECT 1
+    FROM topchef_history h WHERE h.run_id = j.run_id
+    AND h.revision = j.revision AND h.direction = j.direction
+    AND h.status IN (''applied'', ''repaired'', ''reverted''))' INTO found;
   END IF;
   IF found IS NOT NULL THEN
     RAISE EXCEPTION 'revision % was begun and is not finished: see topchef-db repair', found;
@@ -139,9 +142,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-773efca3ee770854476122be', '0001', 'up', 'applied', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
+    VALUES ('script-773efca3ee770854476122be', '0001', 'up', 'applied',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
 COMMIT;
 
 -- 2 of 10: up 0002 no checks on flags and states
@@ -168,9 +170,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-773efca3ee770854476122be', '0002', 'up', 'applied', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
+    VALUES ('script-773efca3ee770854476122be', '0002', 'up', 'applied',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
 COMMIT;
 
 -- 3 of 10: up 0003 names for constraints and keys
@@ -210,9 +211,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-773efca3ee770854476122be', '0003', 'up', 'applied', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
+    VALUES ('script-773efca3ee770854476122be', '0003', 'up', 'applied',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
 COMMIT;
 
 -- 4 of 10: up 0004 a job always has a status
@@ -243,9 +243,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-773efca3ee770854476122be', '0004', 'up', 'applied', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
+    VALUES ('script-773efca3ee770854476122be', '0004', 'up', 'applied',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
 COMMIT;
 
 -- 5 of 10: up 0005 JSON documents are JSON
@@ -323,9 +322,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-773efca3ee770854476122be', '0005', 'up', 'applied', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
+    VALUES ('script-773efca3ee770854476122be', '0005', 'up', 'applied',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
 COMMIT;
 
 -- 6 of 10: up 0006 UUIDs are UUIDs on MariaDB
@@ -353,9 +351,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-773efca3ee770854476122be', '0006', 'up', 'applied', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
+    VALUES ('script-773efca3ee770854476122be', '0006', 'up', 'applied',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
 COMMIT;
 
 -- 7 of 10: up 0007 times to the microsecond
@@ -384,9 +381,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-773efca3ee770854476122be', '0007', 'up', 'applied', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
+    VALUES ('script-773efca3ee770854476122be', '0007', 'up', 'applied',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
 COMMIT;
 
 -- 8 of 10: up 0008 indexes on foreign keys
@@ -417,9 +413,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-773efca3ee770854476122be', '0008', 'up', 'applied', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
+    VALUES ('script-773efca3ee770854476122be', '0008', 'up', 'applied',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
 COMMIT;
 
 -- 9 of 10: up 0009 jobs follow what they belong to
@@ -457,9 +452,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-773efca3ee770854476122be', '0009', 'up', 'applied', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
+    VALUES ('script-773efca3ee770854476122be', '0009', 'up', 'applied',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
 COMMIT;
 
 -- 10 of 10: up 0010 one spelling of documents
@@ -490,9 +484,8 @@ DO $guard$ DECLARE found text; BEGIN
 END $guard$;
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-773efca3ee770854476122be', '0010', 'up', 'applied', timezone('UTC',
-    clock_timestamp()), timezone('UTC', clock_timestamp()), current_user,
-    'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
+    VALUES ('script-773efca3ee770854476122be', '0010', 'up', 'applied',
+    timezone('UTC', clock_timestamp()), timezone('UTC', clock_timestamp()), current_user, 'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
 COMMIT;
 
 DO $guard$ BEGIN

@@ -71,8 +71,15 @@ CREATE TABLE IF NOT EXISTS topchef_journal (
     sql TEXT NOT NULL,
     PRIMARY KEY (revision, position)
 );
-SELECT 'revision ' || revision || ' was begun and is not finished: see topchef-db repair' FROM topchef_journal LIMIT 1;
-INSERT INTO temp.topchef_guard SELECT revision FROM topchef_journal LIMIT 1;
+SELECT 'revision ' || found || ' was begun and is not finished: see topchef-db repair'
+  FROM (SELECT MIN(j.revision) AS found FROM topchef_journal j WHERE NOT EXISTS (SELECT 1
+    FROM topchef_history h WHERE h.run_id = j.run_id
+    AND h.revision = j.revision AND h.direction = j.direction
+    AND h.status IN ('applied', 'repaired', 'reverted'))) WHERE found IS NOT NULL;
+INSERT INTO temp.topchef_guard SELECT MIN(j.revision) AS found FROM topchef_journal j WHERE NOT EXISTS (SELECT 1
+    FROM topchef_history h WHERE h.run_id = j.run_id
+    AND h.revision = j.revision AND h.direction = j.direction
+    AND h.status IN ('applied', 'repaired', 'reverted'));
 
 -- 1 of 10: up 0001 the tables of TopChef 0.2
 -- alembic/versions/0001_the_tables_of_topchef_0_2.py
@@ -120,8 +127,8 @@ SELECT 'this script goes on from 0001, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0001';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-6c9b68a0424001112d5404d8', '0001', 'up', 'applied', datetime('now'),
-    datetime('now'), NULL, 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
+    VALUES ('script-ad8df2b1fb80dfe393c47c80', '0001', 'up', 'applied',
+    datetime('now'), datetime('now'), NULL, 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
 COMMIT;
 
 -- 2 of 10: up 0002 no checks on flags and states
@@ -131,6 +138,7 @@ COMMIT;
 -- The models check what is stored, on all databases alike. Alembic compares no CHECK constraints, so
 -- all of this is written by hand.
 -- depends on the data: review. Recorded by running it on a scratch database, because it cannot be written down without: alembic/versions/0002_no_checks_on_flags_and_states.py:31: This operation cannot proceed in --sql mode; batch mode with dialect sqlite requires a live database connection with which to reflect the table "jobs". To generate a batch SQL migration script using table "move and copy", a complete Table object should be passed to the "copy_from" argument of the batch_alter_table() method so that table reflection can be skipped.
+-- not deterministic: its values are others each time that it is written
 BEGIN IMMEDIATE;
 SELECT 'this script goes on from 0001, and the database is at ' || found FROM temp.topchef_look WHERE found <> '0001';
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0001';
@@ -184,8 +192,8 @@ SELECT 'this script goes on from 0002, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0002';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-6c9b68a0424001112d5404d8', '0002', 'up', 'applied', datetime('now'),
-    datetime('now'), NULL, 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
+    VALUES ('script-ad8df2b1fb80dfe393c47c80', '0002', 'up', 'applied',
+    datetime('now'), datetime('now'), NULL, 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
 COMMIT;
 
 -- 3 of 10: up 0003 names for constraints and keys
@@ -246,8 +254,8 @@ CREATE TABLE _alembic_tmp_jobs (
 	results VARCHAR(100000), 
 	job_set_id CHAR(32), 
 	CONSTRAINT pk_jobs PRIMARY KEY (job_id), 
-	CONSTRAINT fk_jobs_job_set_id FOREIGN KEY(job_set_id) REFERENCES job_sets (job_set_id), 
-	CONSTRAINT fk_jobs_service_id FOREIGN KEY(service_id) REFERENCES services (service_id)
+	CONSTRAINT fk_jobs_service_id FOREIGN KEY(service_id) REFERENCES services (service_id), 
+	CONSTRAINT fk_jobs_job_set_id FOREIGN KEY(job_set_id) REFERENCES job_sets (job_set_id)
 );
 -- line 42
 INSERT INTO _alembic_tmp_jobs (job_id, service_id, date_submitted, status, parameters, results,
@@ -263,8 +271,8 @@ SELECT 'this script goes on from 0003, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0003';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-6c9b68a0424001112d5404d8', '0003', 'up', 'applied', datetime('now'),
-    datetime('now'), NULL, 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
+    VALUES ('script-ad8df2b1fb80dfe393c47c80', '0003', 'up', 'applied',
+    datetime('now'), datetime('now'), NULL, 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
 COMMIT;
 
 -- 4 of 10: up 0004 a job always has a status
@@ -273,7 +281,6 @@ COMMIT;
 -- The column had a default but took NULL all the same; a job without a status is one that nobody has
 -- taken yet. Going down only lets NULL in again.
 -- depends on the data: review. Recorded by running it on a scratch database, because it cannot be written down without: alembic/versions/0004_a_job_always_has_a_status.py:26: This operation cannot proceed in --sql mode; batch mode with dialect sqlite requires a live database connection with which to reflect the table "jobs". To generate a batch SQL migration script using table "move and copy", a complete Table object should be passed to the "copy_from" argument of the batch_alter_table() method so that table reflection can be skipped.
--- not deterministic: its values are others each time that it is written
 BEGIN IMMEDIATE;
 SELECT 'this script goes on from 0003, and the database is at ' || found FROM temp.topchef_look WHERE found <> '0003';
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0003';
@@ -306,8 +313,8 @@ SELECT 'this script goes on from 0004, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0004';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-6c9b68a0424001112d5404d8', '0004', 'up', 'applied', datetime('now'),
-    datetime('now'), NULL, 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
+    VALUES ('script-ad8df2b1fb80dfe393c47c80', '0004', 'up', 'applied',
+    datetime('now'), datetime('now'), NULL, 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
 COMMIT;
 
 -- 5 of 10: up 0005 JSON documents are JSON
@@ -381,8 +388,8 @@ SELECT 'this script goes on from 0005, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0005';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-6c9b68a0424001112d5404d8', '0005', 'up', 'applied', datetime('now'),
-    datetime('now'), NULL, 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
+    VALUES ('script-ad8df2b1fb80dfe393c47c80', '0005', 'up', 'applied',
+    datetime('now'), datetime('now'), NULL, 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
 COMMIT;
 
 -- 6 of 10: up 0006 UUIDs are UUIDs on MariaDB
@@ -400,8 +407,8 @@ SELECT 'this script goes on from 0006, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0006';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-6c9b68a0424001112d5404d8', '0006', 'up', 'applied', datetime('now'),
-    datetime('now'), NULL, 'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
+    VALUES ('script-ad8df2b1fb80dfe393c47c80', '0006', 'up', 'applied',
+    datetime('now'), datetime('now'), NULL, 'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
 COMMIT;
 
 -- 7 of 10: up 0007 times to the microsecond
@@ -420,8 +427,8 @@ SELECT 'this script goes on from 0007, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0007';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-6c9b68a0424001112d5404d8', '0007', 'up', 'applied', datetime('now'),
-    datetime('now'), NULL, 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
+    VALUES ('script-ad8df2b1fb80dfe393c47c80', '0007', 'up', 'applied',
+    datetime('now'), datetime('now'), NULL, 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
 COMMIT;
 
 -- 8 of 10: up 0008 indexes on foreign keys
@@ -441,8 +448,8 @@ SELECT 'this script goes on from 0008, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0008';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-6c9b68a0424001112d5404d8', '0008', 'up', 'applied', datetime('now'),
-    datetime('now'), NULL, 'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
+    VALUES ('script-ad8df2b1fb80dfe393c47c80', '0008', 'up', 'applied',
+    datetime('now'), datetime('now'), NULL, 'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
 COMMIT;
 
 -- 9 of 10: up 0009 jobs follow what they belong to
@@ -486,8 +493,8 @@ SELECT 'this script goes on from 0009, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0009';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-6c9b68a0424001112d5404d8', '0009', 'up', 'applied', datetime('now'),
-    datetime('now'), NULL, 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
+    VALUES ('script-ad8df2b1fb80dfe393c47c80', '0009', 'up', 'applied',
+    datetime('now'), datetime('now'), NULL, 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
 COMMIT;
 
 -- 10 of 10: up 0010 one spelling of documents
@@ -510,8 +517,8 @@ SELECT 'this script goes on from 0010, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0010';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-6c9b68a0424001112d5404d8', '0010', 'up', 'applied', datetime('now'),
-    datetime('now'), NULL, 'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
+    VALUES ('script-ad8df2b1fb80dfe393c47c80', '0010', 'up', 'applied',
+    datetime('now'), datetime('now'), NULL, 'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
 COMMIT;
 
 DROP VIEW temp.topchef_look;
