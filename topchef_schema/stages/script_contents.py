@@ -107,13 +107,17 @@ def _table(sections: Sequence[Section], counts: Sequence[int]) -> list[str]:
     lines = [f"  {'revision':{width}}  statements  message (tables)"]
     for section, count in zip(sections, counts, strict=True):
         revision = section.step.revision
-        names = dict.fromkeys(
-            chain.from_iterable(map(str, named_tables(each.sql)) for each in own(section))
-        )
+        names = dict.fromkeys(chain.from_iterable(map(_touched, own(section))))
         tables = f"({', '.join(names)})" if names else ""
         said = " ".join(filter(None, (*revision.message.splitlines()[:1], tables)))
         lines.append(f"  {revision.id:{width}}  {count:>10}  {said}".rstrip())
     return lines
+
+
+def _touched(statement: Statement) -> list[str]:
+    """Return the tables that a statement does something to, or names."""
+    known = [each.table for each in statement.effects or () if each.table is not None]
+    return list(map(str, known or named_tables(statement.sql)))
 
 
 def _counted(count: int, word: str) -> str:
