@@ -115,11 +115,11 @@ def main(folder: Path) -> int:
         phone = folder / f"{name}-phone.html"
         frame = '<iframe src="{}" style="width:390px;height:2000px;border:0"></iframe>'
         phone.write_text(frame.format(unfolded.name), encoding="utf-8")
-        _picture(page, "--window-size=1280,1600")
-        _picture(unfolded, "--window-size=1280,2400", DARK)
-        _picture(phone, "--window-size=420,2000")
-        _browser(page, f"--print-to-pdf={page.with_suffix('.pdf')}", "--no-pdf-header-footer")
-        tree = _browser(page, "--dump-dom").lower()
+        picture(page, "--window-size=1280,1600")
+        picture(unfolded, "--window-size=1280,2400", DARK)
+        picture(phone, "--window-size=420,2000")
+        browser(page, f"--print-to-pdf={page.with_suffix('.pdf')}", "--no-pdf-header-footer")
+        tree = browser(page, "--dump-dom").lower()
         strange = set(re.findall(r"<([a-z][\w-]*)", tree)) - set(OURS.split())
         if strange:
             print(f"{page}: {', '.join(sorted(strange))}")
@@ -127,11 +127,13 @@ def main(folder: Path) -> int:
     return code
 
 
-def _picture(page: Path, *options: str) -> None:
-    _browser(page, f"--screenshot={page.with_suffix('.png')}", *options)
+def picture(page: Path, *options: str) -> None:
+    """Take a picture of *page*, beside it."""
+    browser(page, f"--screenshot={page.with_suffix('.png')}", *options)
 
 
-def _browser(page: Path, *options: str) -> str:
+def browser(page: Path, *options: str) -> str:
+    """Open *page*, and return what the browser prints."""
     command = [*BROWSER, *options, page.absolute().as_uri()]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     return done.stdout

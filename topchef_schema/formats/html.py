@@ -6,39 +6,29 @@ which also goes on paper. The page forbids scripts, whatever might be in it.
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterator
-from itertools import takewhile
 
 from topchef_schema.formats.grouping import Cell, Cells, Group, grouped, place
 from topchef_schema.formats.html_style import STYLE
-from topchef_schema.model import Finding, Outcome, Report, Severity, Statement, Table, visible
-
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
+from topchef_schema.formats.html_text import badge as _badge
+from topchef_schema.formats.html_text import begun
+from topchef_schema.formats.html_text import code as _code
+from topchef_schema.formats.html_text import compared as _compared
+from topchef_schema.formats.html_text import text as _text
+from topchef_schema.model import Finding, Outcome, Report, Severity, Statement, Table
 
 LONG = 10
 """Rows from which on those that are clean can be hidden."""
 
 _LOOKS = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "none"}
 _OUTCOMES = {Outcome.PASSED: "good", Outcome.FAILED: "bad"}
-_WORD = re.compile(r"\w+|\s+|.", re.DOTALL)
 
 
 def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
     """Return the page: the sum, the tables, what is wrong, what was run."""
     title = f"topchef-db {report.command}"
     lines = [
-        "<!DOCTYPE html>",
-        '<html lang="en">',
-        "<head>",
-        '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_text(POLICY)}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{_text(title)}</title>",
-        f"<style>\n{STYLE}</style>",
-        "</head>",
-        "<body>",
+        *begun(title, STYLE),
         "<header>",
         f"<h1>{_text(title)} {_verdict(report, fail_on)}</h1>",
         *_header(report),
@@ -182,47 +172,12 @@ def _facts(facts: list[tuple[str, str]]) -> Iterator[str]:
         yield f"<dl>{''.join(f'<dt>{name}</dt><dd>{shown}</dd>' for name, shown in facts)}</dl>"
 
 
-def _compared(before: str | None, after: str | None) -> tuple[str, str]:
-    """Return both definitions, with what is not the same in them marked."""
-    missing = '<span class="soft">missing</span>'
-    if before is None or after is None:
-        return tuple(missing if each is None else _code(each) for each in (before, after))  # type: ignore[return-value]
-    old, new = _WORD.findall(before), _WORD.findall(after)
-    begin = _shared(old, new)
-    end = _shared(old[begin:][::-1], new[begin:][::-1])
-    return _marked(old, begin, end), _marked(new, begin, end)
-
-
-def _shared(one: list[str], other: list[str]) -> int:
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-
-
-def _marked(words: list[str], begin: int, end: int) -> str:
-    middle = len(words) - end
-    parts = ["".join(each) for each in (words[:begin], words[begin:middle], words[middle:])]
-    first, marked, last = (_text(each) for each in parts)
-    return f"<code>{first}{f'<mark>{marked}</mark>' if marked else ''}{last}</code>"
-
-
 def _statements(statements: tuple[Statement, ...]) -> Iterator[str]:
     yield "<h2>Statements</h2>"
     yield f"<details><summary>{len(statements)} of them</summary>"
     sql = "\n".join(f"{each.sql.rstrip().rstrip(';')};" for each in statements)
     yield f"<pre>{_text(sql)}</pre>"
     yield "</details>"
-
-
-def _badge(text: str, looks: str) -> str:
-    return f'<span class="badge {looks}">{_text(text)}</span>'
-
-
-def _code(text: str) -> str:
-    return f"<code>{_text(text)}</code>"
-
-
-def _text(text: str) -> str:
-    """Return *text* as text, wherever in the page it stands."""
-    return html.escape(visible(text), quote=True)
 
 
 FORMAT = render

@@ -1,17 +1,13 @@
-"""The report as GitHub Flavored Markdown, for a comment on a pull request.
-
-https://github.github.com/gfm/ says what each character means, and that a backslash before it
-takes the meaning away. That does not keep GitHub from finding names and numbers in the text that
-comes out; an empty comment in the middle of them does.
-"""
+"""The report as GitHub Flavored Markdown, for a comment on a pull request."""
 
 from __future__ import annotations
 
-import html
-import re
-
 from topchef_schema.formats.grouping import Cells, Group, grouped, place
-from topchef_schema.model import Finding, Outcome, Report, Severity, Table, visible
+from topchef_schema.formats.markdown_text import code as _code
+from topchef_schema.formats.markdown_text import fenced as _fenced
+from topchef_schema.formats.markdown_text import folded as _folded
+from topchef_schema.formats.markdown_text import plain as _text
+from topchef_schema.model import Finding, Outcome, Report, Severity, Table
 
 LIMIT = 65_000
 """Characters: GitHub takes no comment of more than 65,536."""
@@ -23,9 +19,6 @@ _ICONS = {
     Severity.ERROR: "\N{CROSS MARK}",
     Severity.WARNING: "\N{WARNING SIGN}\N{VARIATION SELECTOR-16}",
 }
-_MEANING = re.compile(r"[\\`*_\[\]<>&|~$]")
-_AT_START = re.compile(r"^(\d*)([-+#=.):])")
-_REFERENCES = re.compile(r"@|#(?=\w)|GH-(?=\d)|www\.|:(?=//)|/(?=/)|:(?=[\w+-]+:)", re.IGNORECASE)
 
 
 def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
@@ -112,41 +105,6 @@ def _finding(finding: Finding) -> list[str]:
     if finding.help is not None:
         lines.append(f"  - help: {_text(finding.help)}")
     return lines
-
-
-def _text(text: str) -> str:
-    """Return *text* on one line, in which nothing has a meaning."""
-    plain = " ".join(visible(text).split())
-    escaped = _MEANING.sub(lambda found: f"\\{found[0]}", plain)
-    escaped = _AT_START.sub(r"\1\\\2", escaped)
-    return _apart(escaped)
-
-
-def _apart(text: str) -> str:
-    """Return *text* so that no name, number or address in it becomes a link."""
-    return _REFERENCES.sub(lambda found: f"{found[0]}<!-- -->", text)
-
-
-def _code(text: str) -> str:
-    """Return *text* on one line in a code span, whose fence is not in it."""
-    plain = " ".join(visible(text).split())
-    longest = max(map(len, re.findall("`+", plain)), default=0)
-    fence = "`" * (longest + 1)
-    edge = " " if longest or not plain else ""
-    return f"{fence}{edge}{plain}{edge}{fence}"
-
-
-def _fenced(sql: str) -> str:
-    plain = visible(sql.replace("\r\n", "\n")).rstrip("\n")
-    longest = max(map(len, re.findall("`+", plain)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}sql\n{plain}\n{fence}"
-
-
-def _folded(title: str, block: str) -> str:
-    # Up to the next empty line this is HTML, in which a backslash is a backslash.
-    shown = _apart(html.escape(" ".join(visible(title).split())))
-    return f"<details><summary>{shown}</summary>\n\n{block}\n\n</details>"
 
 
 def _fitting(blocks: list[str]) -> list[str]:
