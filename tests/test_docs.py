@@ -277,7 +277,8 @@ def needed(text: str, folder: Path) -> set[str]:
     """Return the backends on whose servers the commands of a page make scratch databases."""
     found: set[str] = set()
     for step in console.steps(text):
-        if isinstance(step, console.Command) and re.search(r" (roundtrip|revision) ?", step.text):
+        made = re.search(r" (roundtrip ?|revision ?|--bundle )", getattr(step, "text", ""))
+        if isinstance(step, console.Command) and made:
             settings = "" if " --on " in step.text else (folder / "alembic.ini").read_text()
             found |= set(re.findall(r"postgresql|mariadb|mysql", step.text + settings))
     return found

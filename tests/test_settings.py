@@ -31,6 +31,7 @@ drivers =
     sqlite = aiosqlite
 prepare = shop:prepare
 baseline = shop:baseline
+bundles = sql/* deploy/first
 changed_files = refuse
 [topchef.roundtrip]
 strict = true
@@ -55,6 +56,7 @@ default_url = "sqlite:///%(here)s/shop.db"
 drivers = {postgresql = "asyncpg", sqlite = "aiosqlite"}
 prepare = "shop:prepare"
 baseline = "shop:baseline"
+bundles = ["sql/*", "deploy/first"]
 changed_files = "refuse"
 [tool.topchef.roundtrip]
 strict = true
@@ -97,6 +99,7 @@ def test_the_same_from_everywhere(tmp_path: Path, way: str) -> None:
         "databases": (),
         "prepare": "shop:prepare",
         "baseline": "shop:baseline",
+        "bundles": ("sql/*", "deploy/first"),
         "changed_files": "refuse",
         "allow": found.allow,
     }

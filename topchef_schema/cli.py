@@ -177,7 +177,8 @@ class _Output:
         render = find("topchef_schema.formats", "FORMAT", self.format) or as_text
         text = render(report, self.fail_on)
         code = report.exit_code(self.fail_on)
-        if self.format == "sql" and (code or log.isEnabledFor(logging.INFO)):
+        script = self.format == "sql" and report.script is not None
+        if script and (code or log.isEnabledFor(logging.INFO)):
             # A script has no room for findings, and they may be the reason of the exit code.
             noted = Report(report.command, findings=report.findings)
             click.echo(as_text(noted, self.fail_on), nl=False, err=True)

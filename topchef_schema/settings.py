@@ -19,8 +19,10 @@ class Settings:
     *backends* are the names for ``--on``. *url_env*, *url_x*, *url_option*, *drivers* and
     *prepare* say how env.py takes its URL, *databases* are the ini sections that hold the URLs of a
     project that migrates several in one run. *default_url* is used where nothing else names a
-    database. *allow* are findings that are declared, from ``[topchef.roundtrip]``. *commands* holds
-    defaults of single commands, from ``[topchef.COMMAND]``.
+    database. *bundles* are the folders of bundles that are to be fresh, from that of the
+    configuration on, with ``*`` for any name. *allow* are findings that are declared, from
+    ``[topchef.roundtrip]``. *commands* holds defaults of single commands, from
+    ``[topchef.COMMAND]``.
     """
 
     metadata: str | None = None
@@ -36,6 +38,7 @@ class Settings:
     prepare: str | None = None
     baseline: str | None = None
     changed_files: str = "warn"
+    bundles: tuple[str, ...] = ()
     allow: tuple[Exemption, ...] = ()
     commands: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -151,6 +154,7 @@ def _changed_files(value: str, where: str) -> str:
 
 _CONVERT: Mapping[str, Any] = {
     "backends": _names,
+    "bundles": _names,
     "databases": _names,
     "transaction_per_migration": _boolean,
     "drivers": _pairs,

@@ -496,3 +496,22 @@ def test_each_tenant_has_a_lock(
     first_is_done = locked == "south" and not backend.made_by_connecting
     assert ("is now at b2" in caught.value.hint) == first_is_done
     assert upgrade(shop.on(scratch), lock_timeout=0).data["current"] == ["b2"]
+
+
+def test_bundle_has_a_folder_for_each_database(
+    multidb: Multidb, backend: Backend, server: Server, other: ScratchDatabase
+) -> None:
+    whole = multidb()
+    shop = whole.load()
+    on = [text(server)]
+    report = sql(shop, "base:heads", on=on, bundle="out")
+    written = [each for each in report.data["files"] if each.endswith("up.sql")]
+    assert written == [f"{backend.name}/engine{number}/up.sql" for number in (1, 2)]
+    second = (whole.root / "out" / written[1]).read_text()
+    assert "invoices" in second
+    assert "books" not in second
+    after = (whole.root / "out" / backend.name / "engine2" / "schema-after.txt").read_text()
+    assert "payments" in after
+    assert not sql(shop, verify="out", on=on).findings
+    assert [each.revision for each in upgrade(shop, bundle="out").checks] == ["a1", "b2"] * 2
+    assert rows(other) == ["b2"]

@@ -1,8 +1,9 @@
 """Prove all that can be proven, as the gate of a pipeline.
 
 There is one head, or as many as are wanted; every revision file can be read; every revision goes
-down as it went up, see roundtrip; and the models say what the revisions make. Exits 10 where
-anything of that is not so. Nothing is done to any database but scratch ones.
+down as it went up, see roundtrip; the models say what the revisions make; and the bundles that the
+settings name are fresh, see sql. Exits 10 where anything of that is not so. Nothing is done to any
+database but scratch ones.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def check(
 
     The checks and findings are those of `roundtrip`, of every revision or of those added *since*
     a git commit; the models are compared in either case. Besides, ``several-heads`` (error) where
-    there are more than *heads*. ``data`` is that of `roundtrip` and ``"heads": [ids]``.
+    there are more than *heads*, and what `sql` finds in the ``bundles`` of the settings. ``data``
+    is that of `roundtrip` and ``"heads": [ids]``.
     """
     from topchef_schema.stages.plan import chosen
 
@@ -43,17 +45,27 @@ def check(
     found = project.revisions.heads
     report = proven(project, revisions, on, jobs, strict=strict, models=True, progress=progress)
     checks, findings = _heads(found, heads)
+    kept, moved = _bundles(project, on)
+    failed = [each.name for each in (*checks, *kept) if each.outcome is Outcome.FAILED]
     summary = report.summary
-    if findings:
-        summary = f"{summary}; failed: {checks[0].name}"
+    if failed:
+        summary = f"{summary}; failed: {', '.join(failed)}"
     return Report(
         "check",
-        checks=(*checks, *report.checks),
-        findings=(*findings, *report.findings),
+        checks=(*checks, *report.checks, *kept),
+        findings=(*findings, *report.findings, *moved),
         data={"heads": list(found), **report.data},
         tables=report.tables,
         summary=summary,
     )
+
+
+def _bundles(project: Project, on: Sequence[str]) -> tuple[tuple[Check, ...], tuple[Finding, ...]]:
+    if not project.settings.bundles:
+        return (), ()
+    from topchef_schema.commands.bundling import committed
+
+    return committed(project, on)
 
 
 def _heads(found: Sequence[str], wanted: int) -> tuple[tuple[Check, ...], tuple[Finding, ...]]:

@@ -2,13 +2,17 @@
 
 RANGE is FROM:TO (FROM exclusive) or one revision; default: everything. Without --down it is the
 way up; with --down the way back, and A:B and B:A name the same range. No server is needed unless a
-revision reads the database: then it is replayed on a scratch database.
+revision reads the database: then it is replayed on a scratch database. --bundle writes a folder for
+each backend: both scripts, the schema before and after, and a review. --verify says whether such a
+folder still is what the revisions say.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -43,6 +47,8 @@ def sql(
     statement_timeout: float | None = None,
     history: bool = True,
     prove: bool = False,
+    bundle: str | os.PathLike[str] | None = None,
+    verify: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Return the statements of *range_* for each backend of *on*.
 
@@ -54,6 +60,10 @@ def sql(
     *history* neither the history nor the journal is written. With *prove* each script is run by
     the database's own client on a scratch database, and what it leaves is compared with what an
     upgrade leaves there: ``script-fails``, ``script-differs``.
+
+    *bundle* is a folder to write both ways into, with the schema before and after, and pages for a
+    reviewer; ``data`` is then ``{"bundle", "files"}``. *verify* is such a folder: what is damaged
+    in it is a finding ``bundle-damaged``, what is not what the revisions say now ``bundle-stale``.
     """
     from topchef_schema.backends.timeouts import Limits
     from topchef_schema.stages.plan import scripted
@@ -61,8 +71,17 @@ def sql(
     from topchef_schema.stages.script import Terms
     from topchef_schema.stages.written import written
 
-    steps = scripted(project, range_, since, down=down)
     terms = Terms(Limits.given(ddl_lock_timeout, statement_timeout, 0), history)
+    if bundle is not None or verify is not None:
+        from topchef_schema.commands import bundling
+
+        bundling.require_no_more(range_, since, bundle=bundle, verify=verify, down=down)
+        if bundle is None:
+            return bundling.verified(project, verify or ".", on)
+        noted = partial(_findings, strict=strict)
+        chosen = (range_, since)
+        return bundling.written(project, bundle, chosen, on, terms, noted=noted, prove=prove)
+    steps = scripted(project, range_, since, down=down)
     words = tuple(on or project.backends)
     made = [
         (word, written(project, steps, word, name, terms))
@@ -159,6 +178,10 @@ def _stops(note: Finding, statement: Statement, message: str, help_: str) -> Fin
 
 @click.argument("range_", metavar="[RANGE]", required=False, type=options.REVISION)
 @options.since_option
+@click.option(
+    "--bundle", metavar="DIR", help="Write both ways, the schema and a review into this folder."
+)
+@click.option("--verify", metavar="DIR", help="Is this bundle intact and fresh? Exit 10 if not.")
 @click.option("--down", is_flag=True, help="The way back.")
 @click.option("--strict", is_flag=True, help="What depends on the data is an error (exit 10).")
 @click.option(
@@ -179,6 +202,8 @@ COMMAND = options.command(
     topchef-db sql --on postgresql
     topchef-db sql ae10:head --on mysql -o upgrade.sql
     topchef-db sql ae10:head --down --on mysql -o downgrade.sql
+    topchef-db sql ae10:3f5b --on postgresql --bundle sql/isbn
+    topchef-db sql --verify sql/isbn
     """,
     formats=("sql", "json"),
     on=True,

@@ -22,6 +22,7 @@ NO_MATTER = frozenset(
         "backends",
         "default_url",
         "transaction_per_migration",
+        "bundles",
         "changed_files",
         "commands",
     }

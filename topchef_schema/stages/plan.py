@@ -72,6 +72,19 @@ def scripted(project: Project, range_: str | None, since: str | None, *, down: b
     return Plan(steps, revisions.heads_below(found) if lower is None else lower)
 
 
+def way_back(project: Project, steps: Plan) -> Plan:
+    """Return the steps that take *steps* back.
+
+    Raises `MigrationError` where one of them has no downgrade function.
+    """
+    from topchef_schema.bridge.steps import heads_along
+
+    revisions = tuple(each.revision for each in steps)
+    project.revisions.require_way_back(revisions)
+    back = tuple(Step(each, Direction.DOWN) for each in reversed(revisions))
+    return Plan(back, tuple(sorted(list(heads_along(project.revisions, steps))[-1])))
+
+
 def _added_since(commit: str, folder: Path) -> set[Path]:
     """Return the files below the repository of *folder* that *commit* did not have."""
     top = Path(_git(folder, "rev-parse", "--show-toplevel").strip())

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from topchef_schema.backends.scripting import Guard
 from topchef_schema.backends.timeouts import Limits
-from topchef_schema.model import Recording, Section, Statement
+from topchef_schema.model import Recording, Section
 from topchef_schema.model.sql_wrapping import wrapped
 from topchef_schema.stages.replay import offline_dialect
 from topchef_schema.stages.script_contents import comment, contents, heading, is_boundary
 from topchef_schema.stages.script_rows import ScriptRows
+from topchef_schema.stages.script_statements import Said, said
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend
@@ -88,14 +89,6 @@ def version_rows(
         yield f"DELETE FROM {table} WHERE version_num = {text(each)}"
     for each in come:
         yield f"INSERT INTO {table} (version_num) VALUES ({text(each)})"
-
-
-@dataclass
-class _Said:
-    """A statement of a revision, and whether it is in no transaction, or ends the one it is in."""
-
-    statement: Statement
-    outside: bool
 
 
 class _Writer:
@@ -188,26 +181,9 @@ class _Writer:
             self._send(self.rows.journal_made())
         self._add(asks or self.words.require_finished(journal, unfinished, there=True))
 
-    def _said(self, section: Section) -> Iterator[_Said]:
-        """Yield the statements of a revision, without what Alembic writes around them."""
-        outside = False
-        rules = self.backend.commit_rules
-        for each in section.statements:
-            if each.revision is None:
-                continue
-            if is_boundary(each.sql):
-                word = each.sql.strip().rstrip(";").upper()
-                # An autocommit block, as Alembic writes it down.
-                outside = word == "COMMIT" or (outside and word in ("GO", "/"))
-                continue
-            alone = rules is not None and (
-                rules.commits_alone(each.sql) or rules.needs_autocommit(each.sql)
-            )
-            yield _Said(each, outside or each.autocommit or alone)
-
     def _is_torn(self, section: Section) -> bool:
         """Whether the revision is not in one transaction with its version row."""
-        return any(each.outside for each in self._said(section))
+        return any(each.outside for each in said(section, self.backend))
 
     def _section(self, section: Section) -> None:
         self.bounds.next_revision()
@@ -215,7 +191,7 @@ class _Writer:
         self._before_section()
         if torn:
             self._mark(section)
-        for each in self._said(section):
+        for each in said(section, self.backend):
             self._statement(each)
         self._after_section(section, torn=torn)
 
@@ -237,17 +213,17 @@ class _Writer:
         if alone:
             self._commit()
 
-    def _statement(self, said: _Said) -> None:
-        sql = said.statement.sql
-        if said.outside:
+    def _statement(self, one: Said) -> None:
+        sql = one.statement.sql
+        if one.outside:
             self._leave()
         elif self.backend.transactional_ddl:
             self._before_section()
         elif not self.open and not _OF_THE_SESSION.match(sql):
             self._begin()
-        self._add(self.bounds.before(sql, outside=said.outside))
-        if said.statement.line is not None:
-            self._add(comment(f"line {said.statement.line}"))
+        self._add(self.bounds.before(sql, outside=one.outside))
+        if one.statement.line is not None:
+            self._add(comment(f"line {one.statement.line}"))
         self._send(wrapped(sql, keeps_text=self.words.keeps_text))
         self._add(self.bounds.after())
 

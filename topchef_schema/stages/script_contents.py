@@ -13,6 +13,7 @@ from topchef_schema.model import (
     Doing,
     Effect,
     Recording,
+    Revision,
     Section,
     Statement,
     effects_of_sql,
@@ -124,12 +125,17 @@ def _counted(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
+def why(revision: Revision) -> str:
+    """Return what the file of a revision says of it, beside its message."""
+    lines = [line for line in revision.doc.splitlines() if not _BOILERPLATE.match(line.strip())]
+    return "\n".join(lines).strip().removeprefix(revision.message).strip()
+
+
 def heading(section: Section, number: int, count: int) -> str:
     """Return what stands above the statements of a revision: which it is, where, and why."""
     revision = section.step.revision
     lines = [f"{number} of {count}: {section.step}", revision.path]
-    why = [line for line in revision.doc.splitlines() if not _BOILERPLATE.match(line.strip())]
-    if text := "\n".join(why).strip().removeprefix(revision.message).strip():
+    if text := why(revision):
         lines += ["", text]
     if section.reason is not None:
         lines.append(
