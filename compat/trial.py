@@ -115,7 +115,8 @@ class Trial:
             )
 
         self._script(upgraded)
-        self._topchef("sql --down", *self._range(), "--on", self.backend.name)
+        proof = ["--prove"] if down.exit_code == 0 else []
+        self._topchef("sql --down", *self._range(), *proof, "--on", self.backend.name)
         self._topchef("roundtrip", "--no-models", "--on", self.backend.name)
 
     def _range(self) -> list[str]:

@@ -319,7 +319,11 @@ def test_upgrade(
     assert [each.revision for each in report.checks] == ["bb20"]
     assert report.data["current"] == ["bb20"]
     again = upgrade(shop.on(scratch), bundle=HERE)
-    assert "already" in again.findings[0].message
+    assert (again.findings, again.checks, again.exit_code()) == ((), (), 0)
+    assert "nothing to do: the database is at bb20" in (again.summary or "")
+    upgrade(shop.on(scratch))
+    (beyond,) = upgrade(shop.on(scratch), bundle=HERE).findings
+    assert beyond.rule == "bundle-elsewhere"
 
 
 @pytest.mark.backends("sqlite")

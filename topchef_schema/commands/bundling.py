@@ -186,4 +186,10 @@ def held(
     compared = bundle_check.held(project, found, seen)
     findings = tuple(finding for each in compared for finding in each.findings)
     steps = next((each.now.order.steps for each in compared if each.now), Plan((), ()))
-    return unmoved(lambda heads: steps, seen), seen, findings
+    start = set(steps.start)
+
+    def planned(heads: tuple[str, ...]) -> Plan:
+        # At its end nothing is left: a container that starts again is to find that out.
+        return steps if set(heads) == start else Plan((), heads)
+
+    return unmoved(planned, seen), seen, findings

@@ -77,21 +77,16 @@ def held(project: Project, folder: Folder, seen: Sequence[Observed]) -> list[Com
 
 
 def _elsewhere(part_: Part, seen: Observed) -> Iterator[Finding]:
-    """Yield that a database is not where the bundle goes on from."""
+    """Yield that a database is neither where the bundle goes on from, nor where it leads."""
     start, end = sorted(part_.order.steps.start), list(part_.end)
     there = sorted(seen.heads)
-    if there == start:
+    if there in (start, end):
         return
-    done = there == end
     yield Finding(
         rule="bundle-elsewhere",
         severity=Severity.ERROR,
-        message="the database is where the bundle leads, already"
-        if done
-        else "the database is not where the bundle goes on from",
-        help="nothing is left to do: topchef-db status"
-        if done
-        else "bring it there first, or write a bundle that goes on from here",
+        message="the database is not where the bundle goes on from",
+        help="bring it there first, or write a bundle that goes on from here",
         backend=seen.backend,
         object=seen.label,
         before=", ".join(start) or "base",
