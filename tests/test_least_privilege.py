@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import make_url
 
 from tests import console
 from tests.backends.mysql_schema import SCHEMA
 from tests.busy_migrator import at_work
-from tests.whole_projects import MakeProject, Whole, call, query, revision, start, tables
-from topchef_schema import upgrade
+from tests.scripts import script_of
+from tests.whole_projects import MakeProject, Whole, call, query, revision, start, tables, text
+from topchef_schema import history, upgrade
 from topchef_schema.backends import named
 from topchef_schema.model import diff
 
@@ -127,6 +129,19 @@ def test_the_migrator_moves_the_database(project: MakeProject, shop: Shop) -> No
         done = call(*move, "--url", url)
         assert done.returncode == 0, (move, done.stderr)
     assert tables(shop.administrator) == {"alembic_version"}
+
+
+@on_servers
+def test_the_migrator_runs_scripts(project: MakeProject, shop: Shop) -> None:
+    whole = project("linear")
+    url = shop.url("shop_migrator")
+    client = named(shop.backend_name).scripting.client(make_url(url))
+    for down in (False, True):
+        done = client.run(script_of(whole, text(shop.server), down=down))
+        assert done.returncode == 0, done.stderr
+    assert [each["status"] for each in history(whole.load(url=url)).data["events"]][
+        -1
+    ] == "reverted"
 
 
 @like_mysql
