@@ -10,6 +10,11 @@ from tests import mysql_server
 from tests.servers import variable
 
 PACKAGES = {"postgresql": ["postgresql"], "mariadb": ["mariadb-server"]}
+CLIENTS = {
+    "sqlite": ["sqlite3"],
+    "postgresql": ["postgresql-client"],
+    "mariadb": ["mariadb-client"],
+}
 FORMULAE = {"postgresql": "postgresql@17", "mariadb": "mariadb", "mysql": "mysql"}
 
 
@@ -27,6 +32,17 @@ def provide(name: str) -> None:
             raise MissingServerError(f"{error}; help: {advice(name)}") from error
     elif not bootstrap.apt_install(PACKAGES[name]):
         raise MissingServerError(f"it cannot be installed from here; help: {advice(name)}")
+
+
+def provide_client(name: str) -> None:
+    """Install or fetch what scripts for backend *name* are run with.
+
+    Raises `MissingServerError`.
+    """
+    if name == "mysql":
+        provide(name)
+    elif not bootstrap.apt_install(CLIENTS[name]):
+        raise MissingServerError(f"install {' '.join(CLIENTS[name])}: scripts are run with it")
 
 
 def advice(name: str) -> str:

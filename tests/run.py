@@ -166,6 +166,27 @@ def open_one(servers: Servers, name: str) -> None:
             servers.retry(name)
         except UnreachableError as again:
             raise MissingServerError(str(again)) from again
+    require_client(name)
+
+
+def require_client(name: str) -> None:
+    """See that scripts for backend *name* can be run as a person would run them."""
+    from sqlalchemy import make_url
+
+    from tests.provide import MissingServerError, provide_client
+    from topchef_schema.backends import named
+    from topchef_schema.errors import UnreachableError
+
+    backend = named(name)
+    url = make_url(backend.offline_url)
+    try:
+        backend.scripting.client(url)
+    except UnreachableError:
+        provide_client(name)
+        try:
+            backend.scripting.client(url)
+        except UnreachableError as again:
+            raise MissingServerError(str(again)) from again
 
 
 def static_steps() -> dict[str, list[str]]:
