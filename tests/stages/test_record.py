@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -386,3 +387,98 @@ def test_dry_run_shows_and_touches_nothing(project: MakeProject, scratch: Scratc
     assert "CREATE TABLE authors" not in (report.script or "")
     assert schema(shop, scratch) == before
     assert query(scratch, "SELECT version_num FROM alembic_version") == [("aa10",)]
+
+
+def test_parameters_of_the_driver_are_never_left_open(
+    project: MakeProject, server: Server, scratch: ScratchDatabase, backend_name: str
+) -> None:
+    mark = "?" if backend_name == "sqlite" else "%s"
+    body = (
+        'op.create_table("t", sa.Column("id", sa.Integer), sa.Column("n", sa.Text))\n'
+        f'op.get_bind().exec_driver_sql("INSERT INTO t VALUES ({mark}, {mark})", (3, "x"))'
+    )
+    shop = project(versions={"a.py": revision("a1", body)})
+    report = sql(shop.load(), on=[text(server)])
+    (error,) = [each for each in report.findings if str(each.severity) == "error"]
+    assert error.line == shop.line("a1", "exec_driver_sql")
+    said = refused(report.script or "", scratch)
+    assert "the_values_of_this_statement_cannot_be_written_out" in said
+    if backend_name == "sqlite":
+        assert tables(scratch) == set()
+
+
+def test_a_value_that_is_missing_is_not_null(project: MakeProject, server: Server) -> None:
+    body = (
+        'op.create_table("t", sa.Column("n", sa.Text))\n'
+        "op.execute(\"INSERT INTO t VALUES ('at :noon')\")"
+    )
+    shop = project(versions={"a.py": revision("a1", body)})
+    with pytest.raises(MigrationError, match="noon"):
+        sql(shop.load(), on=[text(server)])
+
+
+ODD = """\
+made = op.create_table("t", sa.Column("id", sa.Integer), sa.Column("n", sa.Text),
+    sa.Column("j", sa.JSON))
+document = {"quote": "it's", "list": [1, None, "\\u00e9"]}
+op.bulk_insert(made, [{"id": 1, "n": "a\\tb", "j": document}])
+op.execute("INSERT INTO t (id, n) VALUES (2, 'c\\td') -- and no more")
+text = sa.text("INSERT INTO t (id, n) VALUES (:id, :n)")
+op.get_bind().execute(text, {"id": 3, "n": "e\\tf"})"""
+
+
+def test_tabs_comments_and_documents(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    for reads in ("", "op.get_bind().execute(sa.text('SELECT 1')).scalar_one()\n"):
+        shop = project(versions={"a.py": revision("a1", reads + ODD, 'op.drop_table("t")')})
+        run(script_of(shop, text(server)), scratch)
+        rows = query(scratch, "SELECT n FROM t ORDER BY id")
+        assert [row[0] for row in rows] == ["a\tb", "c\td", "e\tf"]
+        (stored,) = query(scratch, "SELECT j FROM t WHERE id = 1")[0]
+        found = json.loads(stored) if isinstance(stored, str) else stored
+        assert found == {"quote": "it's", "list": [1, None, "é"]}
+        run(script_of(shop, text(server), down=True), scratch)
+
+
+@pytest.mark.backends("mariadb", "mysql")
+def test_every_delimiter_stands_in_the_body(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    trigger = TRIGGER.replace("'a; b'", "'a; b' /* ;; $$ // || $$0 */")
+    shop = project(versions={"a1.py": revision("a1", trigger)})
+    run(script_of(shop, text(server)), scratch)
+    assert query(scratch, "SELECT word FROM words")[0][0] == "a; b"
+
+
+def test_what_env_py_opens_for_its_output_is_not_emptied(project: MakeProject) -> None:
+    shop = project("linear")
+    env = shop.root / "alembic" / "env.py"
+    opens = '    open("mine.sql", "w").close()\n'
+    asks = "if context.is_offline_mode():\n"
+    env.write_text(env.read_text().replace(asks, asks + opens, 1))
+    assert opens in env.read_text()
+    shop.write("mine.sql", "precious")
+    script_of(shop, "postgresql")
+    upgrade(shop.here(), dry_run=True)
+    assert (shop.root / "mine.sql").read_text() == "precious"
+
+
+@pytest.mark.backends("sqlite")
+def test_a_copy_takes_nothing_along(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    """Whatever the shell of SQLite is told to begin with."""
+    body = 'with op.batch_alter_table("p") as p:\n    p.add_column(sa.Column("n", sa.Integer))\n'
+    body += '    p.alter_column("id", existing_type=sa.Integer, nullable=False)'
+    made = (
+        'op.create_table("p", sa.Column("id", sa.Integer, primary_key=True))\n'
+        'op.create_table("c", sa.Column("p", sa.Integer,'
+        ' sa.ForeignKey("p.id", ondelete="CASCADE")))\n'
+        'op.execute("INSERT INTO p VALUES (1)")\nop.execute("INSERT INTO c VALUES (1)")'
+    )
+    versions = {"a.py": revision("a1", made), "b.py": revision("b2", body, down="a1")}
+    shop = project(versions=versions)
+    upgrade(shop.on(scratch), "a1")
+    run("PRAGMA foreign_keys = ON;\n" + script_of(shop, text(server), "b2"), scratch)
+    assert query(scratch, "SELECT p FROM c") == [(1,)]

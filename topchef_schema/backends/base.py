@@ -265,11 +265,6 @@ class Backend(Protocol):
         """Tell a dialect that never connects what a server would have told it."""
 
 
-def with_semicolon(sql: str) -> str:
-    """Return *sql* with the one semicolon that ends a statement in most clients."""
-    return sql.rstrip().rstrip(";").rstrip() + ";"
-
-
 def scratch_name() -> str:
     """Return a new name for a scratch database."""
     import secrets

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import with_semicolon
 from topchef_schema.backends.offline_only import unreachable
-from topchef_schema.backends.scripting import Guard, Unbounded
+from topchef_schema.backends.scripting import Guard, Unbounded, with_semicolon
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,8 +20,8 @@ from topchef_schema.backends.base import (
     first_line,
     safe_label,
     undisturbed,
-    with_semicolon,
 )
+from topchef_schema.backends.scripting import with_semicolon
 from topchef_schema.errors import LockedError, UnreachableError
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def terminated(sql: str) -> str:
     body = with_semicolon(sql)
     if ";" not in QUOTED.sub("", body[:-1]):
         return body
-    delimiter = next(each for each in (";;", "$$", "//", "||") if each not in body)
+    own = (f"$${number}" for number in itertools.count())
+    delimiter = next(each for each in itertools.chain((";;", "$$", "//"), own) if each not in body)
     return f"DELIMITER {delimiter}\n{body[:-1]}{delimiter}\nDELIMITER ;"
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import with_semicolon
 from topchef_schema.backends.client import Client, program
 from topchef_schema.backends.postgresql_lock import HOLDER, NAMESPACE
 from topchef_schema.backends.postgresql_timeouts import sets, waits_for_others
-from topchef_schema.backends.scripting import BASE, Guard
+from topchef_schema.backends.scripting import BASE, Guard, with_semicolon
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 _PREAMBLE = """\
 \\set ON_ERROR_STOP on
+\\set AUTOCOMMIT on
 SET client_encoding = 'UTF8';
 """
 

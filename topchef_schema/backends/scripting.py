@@ -6,6 +6,7 @@ where it goes on from, and stops before it changes anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -52,6 +53,18 @@ class Guard:
 def listed(heads: Sequence[str]) -> str:
     """Return version rows as one text."""
     return ", ".join(sorted(heads)) or BASE
+
+
+def with_semicolon(sql: str) -> str:
+    """Return *sql* with the one semicolon that ends a statement in most clients."""
+    body = sql.rstrip().rstrip(";").rstrip()
+    return f"{body}\n;" if ends_in_comment(body) else f"{body};"
+
+
+def ends_in_comment(sql: str) -> bool:
+    """Whether what is added to the last line of *sql* may belong to a comment."""
+    last = sql.rpartition("\n")[2]
+    return re.search(r"--|#(?![>-])", last) is not None
 
 
 class Bounds(Protocol):

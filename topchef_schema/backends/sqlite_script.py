@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import with_semicolon
 from topchef_schema.backends.client import Client, program
-from topchef_schema.backends.scripting import BASE, Guard, listed
+from topchef_schema.backends.scripting import BASE, Guard, listed, with_semicolon
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -47,8 +46,11 @@ class SQLiteScripting:
     run_with = "sqlite3 DATABASE < THIS_FILE"
 
     def preamble(self) -> str:
-        """Return the shell's command to stop at the first error."""
-        return ".bail on\n"
+        """Return the shell's command to stop at the first error, and what may be set otherwise.
+
+        A table that is copied would take along what refers to it.
+        """
+        return ".bail on\nPRAGMA foreign_keys = OFF;\n"
 
     def terminated(self, sql: str) -> str:
         """Return *sql* with a semicolon."""

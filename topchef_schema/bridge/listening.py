@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
@@ -137,7 +138,9 @@ class Listener:
             values = list(multiparams) or ([params] if params else [{}])
             self._rendered = [literal_sql(element, each, self.literal) for each in values]
 
-    def _before_cursor(self, connection: Connection, cursor: Any, sql: str, *_: Any) -> None:
+    def _before_cursor(
+        self, connection: Connection, cursor: Any, sql: str, values: Any, *more: Any
+    ) -> None:
         if self.deaf:
             return
         rendered, self._rendered = self._rendered, None
@@ -149,6 +152,9 @@ class Listener:
             self.reads.append(sql)
             return
         before = len(self.statements)
+        if rendered is None and self.literal is not None and values:
+            # As the driver wants them: what SQLAlchemy has not seen, it cannot write out.
+            rendered = [f"{sql} {VALUES_LEFT_OUT}"] * (len(values) if more[-1] else 1)
         for each in rendered or [sql]:
             self.add(each, line=line, autocommit=connection._is_autocommit_isolation())
         self._heard = len(self.statements) - before
@@ -220,7 +226,7 @@ def literal_sql(element: Any, values: Any, dialect: Dialect) -> str:
             return str(element.compile(dialect=dialect)).strip()
         given = with_values(element, values) if values else element
         own: Any = dialect.statement_compiler
-        compiler = _telling_by_value(own)
+        compiler = telling_by_value(own)
         return str(compiler(dialect, given, compile_kwargs={"literal_binds": True})).strip()
     except (CompileError, SQLAlchemyError, NotImplementedError):
         text = str(element.compile(dialect=dialect)).strip()
@@ -228,14 +234,17 @@ def literal_sql(element: Any, values: Any, dialect: Dialect) -> str:
 
 
 @cache
-def _telling_by_value(compiler: type[Any]) -> type[Any]:
+def telling_by_value(compiler: type[Any]) -> type[Any]:
     """Return *compiler*, knowing the type of a value that was given to a column without one."""
-    from sqlalchemy import literal
+    from sqlalchemy import JSON, String, literal
 
     class Telling(compiler):  # type: ignore[misc]
         def render_literal_value(self, value: Any, type_: TypeEngine[Any]) -> str:
             if type_._isnull and value is not None:
                 type_ = literal(value).type
+            if isinstance(type_, JSON) and value is not None:
+                write = self.dialect._json_serializer or json.dumps
+                value, type_ = write(value), String()
             return str(super().render_literal_value(value, type_))
 
     return Telling

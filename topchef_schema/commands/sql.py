@@ -89,7 +89,7 @@ def sql(
     ]
     found = [finding for _, each in made for finding in _findings(each, strict=strict)]
     if prove:
-        found += _proofs(project, steps, made)
+        found += _proofs(project, steps, made, history=history)
     return Report(
         "sql",
         findings=tuple(found),
@@ -106,13 +106,13 @@ def _data(made: Written, *, down: bool) -> dict[str, str]:
 
 
 def _proofs(
-    project: Project, steps: Plan, made: Sequence[tuple[str, Written]]
+    project: Project, steps: Plan, made: Sequence[tuple[str, Written]], *, history: bool
 ) -> Iterator[Finding]:
     from topchef_schema.stages.script_proof import proven
 
     for word in dict.fromkeys(word for word, _ in made):
         scripts = {each.database: each.text for other, each in made if other == word}
-        yield from proven(project, steps, scripts, word)
+        yield from proven(project, steps, scripts, word, history=history)
 
 
 def _findings(made: Written, *, strict: bool) -> Iterator[Finding]:

@@ -109,6 +109,8 @@ def named_tables(sql: str) -> tuple[TableName, ...]:
         rest = found[position + 1 :]
         if each.key not in _BEFORE_A_TABLE or (each.key == "ON" and _is_no_name(rest)):
             continue
+        if each.key == "EXISTS" and "INDEX" in {one.key for one in found[:position][-3:]}:
+            continue
         name, after = named_table(rest)
         called = each.key in ("FROM", "JOIN") and after and after[0].key == "("
         if name is not None and not called:

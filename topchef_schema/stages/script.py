@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from topchef_schema.backends.scripting import Guard
 from topchef_schema.backends.timeouts import Limits
-from topchef_schema.model import Recording, Section
+from topchef_schema.model import VALUES_LEFT_OUT, Recording, Section
 from topchef_schema.model.sql_wrapping import wrapped
 from topchef_schema.stages.replay import offline_dialect
 from topchef_schema.stages.script_contents import comment, contents, heading, is_boundary
@@ -224,6 +224,10 @@ class _Writer:
         self._add(self.bounds.before(sql, outside=one.outside))
         if one.statement.line is not None:
             self._add(comment(f"line {one.statement.line}"))
+        if sql.endswith(VALUES_LEFT_OUT):
+            # One that has no values would put NULL in their place, or nothing.
+            self._add(comment(sql))
+            sql = "SELECT * FROM the_values_of_this_statement_cannot_be_written_out"
         self._send(wrapped(sql, keeps_text=self.words.keeps_text))
         self._add(self.bounds.after())
 

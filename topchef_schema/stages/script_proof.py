@@ -46,8 +46,12 @@ class State:
     history: tuple[tuple[str, str, str, str], ...]
 
 
-def proven(project: Project, steps: Plan, scripts: Scripts, on: str) -> Iterator[Finding]:
+def proven(
+    project: Project, steps: Plan, scripts: Scripts, on: str, *, history: bool = True
+) -> Iterator[Finding]:
     """Yield where the *scripts* do not do what *steps* do, on scratch databases of *on*.
+
+    Without *history* neither writes one.
 
     Raises `UnreachableError` where there is no server, or its client is not installed, and what
     the steps themselves raise.
@@ -59,12 +63,12 @@ def proven(project: Project, steps: Plan, scripts: Scripts, on: str) -> Iterator
     ):
         way = project.revisions.way_to(steps.start)
         for each in (by_hand, by_us):
-            place.run(_take, project, each, Plan(way, ()))
+            place.run(_take, project, each, Plan(way, ()), history=history)
         failed = list(_run(place, by_hand, scripts))
         yield from failed
         if failed:
             return
-        place.workers.call(_take, _on(project, by_us), steps)
+        place.workers.call(_take, _on(project, by_us), steps, history=history)
         found = [place.workers.call(states, _on(project, each)) for each in (by_us, by_hand)]
         for ours, theirs in zip(*found, strict=True):
             yield from differences(place.backend.name, ours, theirs)
@@ -86,14 +90,18 @@ def _run(place: Place, databases: Databases, scripts: Scripts) -> Iterator[Findi
             yield Finding(
                 rule="script-fails",
                 severity=Severity.ERROR,
-                message="the script fails where the revisions do not",
+                message=f"the script fails where the revisions do not: {_last_line(said)}",
                 help="run it on a scratch database with its own client",
                 backend=place.backend.name,
                 after=said.strip(),
             )
 
 
-def _take(project: Project, steps: Plan) -> None:
+def _last_line(said: str) -> str:
+    return (said.strip().splitlines() or ["the client says nothing"])[-1]
+
+
+def _take(project: Project, steps: Plan, *, history: bool) -> None:
     """Take the steps as an upgrade does, in a worker."""
     if not steps.steps:
         return
@@ -102,7 +110,7 @@ def _take(project: Project, steps: Plan) -> None:
     def plan(heads: tuple[str, ...]) -> Plan:
         return steps
 
-    apply.migrate(project, plan)
+    apply.migrate(project, plan, history=history)
 
 
 def states(project: Project) -> list[State]:

@@ -460,7 +460,8 @@ SET @topchef_at = '0009'; EXECUTE topchef_look; EXECUTE topchef_stop;
 START TRANSACTION;
 SET SESSION lock_wait_timeout = @topchef_lock_wait_timeout;
 -- line 41
--- documents keep the old spelling: only topchef-db upgrade 0010 rewrites them;
+-- documents keep the old spelling: only topchef-db upgrade 0010 rewrites them
+;
 UPDATE alembic_version SET version_num = '0010' WHERE version_num = '0009';
 SET @topchef_at = '0010'; EXECUTE topchef_look; EXECUTE topchef_stop;
 INSERT INTO topchef_history

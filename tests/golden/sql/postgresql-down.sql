@@ -8,7 +8,7 @@
 --   0008               2  indexes on foreign keys
 --   0007               0  times to the microsecond
 --   0006               0  UUIDs are UUIDs on MariaDB
---   0005               4  JSON documents are JSON (jobs, to_json, services)
+--   0005               4  JSON documents are JSON (jobs, services)
 --   0004               1  a job always has a status (jobs)
 --   0003               6  names for constraints and keys (services, job_sets, jobs)
 --   0002               0  no checks on flags and states
@@ -32,6 +32,7 @@
 --   0010 does what is not known: it asks whether it is offline
 
 \set ON_ERROR_STOP on
+\set AUTOCOMMIT on
 SET client_encoding = 'UTF8';
 -- one migrator at a time: the lock is tried for once
 SET application_name = 'topchef-db script';

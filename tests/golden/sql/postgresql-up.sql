@@ -7,7 +7,7 @@
 --   0002               0  no checks on flags and states
 --   0003               6  names for constraints and keys (services, job_sets, jobs)
 --   0004               2  a job always has a status (jobs)
---   0005               8  JSON documents are JSON (services, pg_temp.topchef_decoded, jobs, pg_temp.topchef_result)
+--   0005               8  JSON documents are JSON (services, jobs)
 --   0006               0  UUIDs are UUIDs on MariaDB
 --   0007               0  times to the microsecond
 --   0008               2  indexes on foreign keys (jobs)
@@ -22,6 +22,7 @@
 --   0005 changes the type of jobs.results
 
 \set ON_ERROR_STOP on
+\set AUTOCOMMIT on
 SET client_encoding = 'UTF8';
 -- one migrator at a time: the lock is tried for once
 SET application_name = 'topchef-db script';
