@@ -25,7 +25,7 @@ from topchef_schema.bridge.configuration import (
 )
 from topchef_schema.bridge.listening import Listener, current_line, local_settings
 from topchef_schema.bridge.loggers import revive_our_loggers
-from topchef_schema.bridge.offline import as_it_is_sent, writing_nothing
+from topchef_schema.bridge.offline import as_it_is_sent, written_down
 from topchef_schema.bridge.session import Session
 from topchef_schema.errors import TopchefError, UsageError
 from topchef_schema.model import Environment
@@ -158,8 +158,8 @@ class Door:
                 run.local = stack.enter_context(local_settings())
             stack.enter_context(url_in_environment(self.environment))
             stack.enter_context(output_to_stderr())
-            if offline_url is not None:
-                stack.enter_context(writing_nothing(directory.env_py_location))
+            if offline_url is not None or self.literal is not None:
+                stack.enter_context(written_down(directory.env_py_location))
             with run.explained():
                 prepare(self.environment, config)
                 with context:

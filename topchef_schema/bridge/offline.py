@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from alembic.operations.batch import ApplyBatchImpl
 from sqlalchemy import BindParameter, TextClause, bindparam, literal, text
 from sqlalchemy.exc import StatementError
 from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql import visitors
+from sqlalchemy.util import OrderedSet
 
 from topchef_schema.bridge.listening import telling_by_value, with_values
 
@@ -71,7 +73,38 @@ def _typed(statement: Any, values: Mapping[str, Any]) -> Any:
 
 
 @contextmanager
-def writing_nothing(env_py: str) -> Iterator[None]:
+def written_down(env_py: str) -> Iterator[None]:
+    """Let nothing come of a run but what it says, and that in the same order each time."""
+    with _opening_nothing(env_py), _copying_in_order():
+        yield
+
+
+@contextmanager
+def _copying_in_order() -> Iterator[None]:
+    """Let a table that is copied have its constraints and indexes in the order of their names.
+
+    Alembic takes them out of sets, whose order is another one in each process.
+    """
+    usual = ApplyBatchImpl._grab_table_elements
+
+    def grabbed(self: Any) -> None:
+        for part in ("constraints", "indexes"):
+            setattr(self.table, part, OrderedSet(sorted(getattr(self.table, part), key=_name)))
+        usual(self)
+
+    ApplyBatchImpl._grab_table_elements = grabbed  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        ApplyBatchImpl._grab_table_elements = usual  # type: ignore[method-assign]
+
+
+def _name(part: Any) -> tuple[str, str, list[str]]:
+    return type(part).__name__, str(part.name), [each.name for each in part.columns]
+
+
+@contextmanager
+def _opening_nothing(env_py: str) -> Iterator[None]:
     """Let env.py open no file for writing: that of Alembic's multidb template empties some.
 
     It hands them to Alembic as its output, for which we have our own.

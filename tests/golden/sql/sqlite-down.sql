@@ -10,7 +10,7 @@
 --   0006               0  UUIDs are UUIDs on MariaDB
 --   0005               8  JSON documents are JSON (jobs, services)
 --   0004               4  a job always has a status (_alembic_tmp_jobs, job_sets, services, jobs)
---   0003              12  names for constraints and keys (_alembic_tmp_jobs, services, job_sets, jobs, _alembic_tmp_job_sets, _alembic_tmp_services)
+--   0003              12  names for constraints and keys (_alembic_tmp_jobs, job_sets, services, jobs, _alembic_tmp_job_sets, _alembic_tmp_services)
 --   0002               8  no checks on flags and states (_alembic_tmp_jobs, job_sets, services, jobs, _alembic_tmp_services)
 --   0001               3  the tables of TopChef 0.2 (jobs, services, job_sets)
 --
@@ -102,7 +102,7 @@ SELECT 'this script goes on from 0009, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0009';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-231bfdb41e170827bd8c63ac', '0010', 'down', 'reverted',
+    VALUES ('script-4c81317b66d3f50f4f0f9cc3', '0010', 'down', 'reverted',
     datetime('now'), datetime('now'), NULL, 'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
 COMMIT;
 
@@ -113,7 +113,6 @@ COMMIT;
 -- Only now, as the last change to a table: SQLite copies a table to change it, and deleting the old
 -- services would delete their jobs where foreign keys are enforced.
 -- depends on the data: review. Recorded by running it on a scratch database, because it cannot be written down without: alembic/versions/0009_jobs_follow_what_they_belong_to.py:43: This operation cannot proceed in --sql mode; batch mode with dialect sqlite requires a live database connection with which to reflect the table "jobs". To generate a batch SQL migration script using table "move and copy", a complete Table object should be passed to the "copy_from" argument of the batch_alter_table() method so that table reflection can be skipped.
--- not deterministic: its values are others each time that it is written
 BEGIN IMMEDIATE;
 SELECT 'this script goes on from 0009, and the database is at ' || found FROM temp.topchef_look WHERE found <> '0009';
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0009';
@@ -148,7 +147,7 @@ SELECT 'this script goes on from 0008, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0008';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-231bfdb41e170827bd8c63ac', '0009', 'down', 'reverted',
+    VALUES ('script-4c81317b66d3f50f4f0f9cc3', '0009', 'down', 'reverted',
     datetime('now'), datetime('now'), NULL, 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
 COMMIT;
 
@@ -169,7 +168,7 @@ SELECT 'this script goes on from 0007, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0007';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-231bfdb41e170827bd8c63ac', '0008', 'down', 'reverted',
+    VALUES ('script-4c81317b66d3f50f4f0f9cc3', '0008', 'down', 'reverted',
     datetime('now'), datetime('now'), NULL, 'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
 COMMIT;
 
@@ -189,7 +188,7 @@ SELECT 'this script goes on from 0006, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0006';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-231bfdb41e170827bd8c63ac', '0007', 'down', 'reverted',
+    VALUES ('script-4c81317b66d3f50f4f0f9cc3', '0007', 'down', 'reverted',
     datetime('now'), datetime('now'), NULL, 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
 COMMIT;
 
@@ -208,7 +207,7 @@ SELECT 'this script goes on from 0005, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0005';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-231bfdb41e170827bd8c63ac', '0006', 'down', 'reverted',
+    VALUES ('script-4c81317b66d3f50f4f0f9cc3', '0006', 'down', 'reverted',
     datetime('now'), datetime('now'), NULL, 'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
 COMMIT;
 
@@ -283,7 +282,7 @@ SELECT 'this script goes on from 0004, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0004';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-231bfdb41e170827bd8c63ac', '0005', 'down', 'reverted',
+    VALUES ('script-4c81317b66d3f50f4f0f9cc3', '0005', 'down', 'reverted',
     datetime('now'), datetime('now'), NULL, 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
 COMMIT;
 
@@ -323,7 +322,7 @@ SELECT 'this script goes on from 0003, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0003';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-231bfdb41e170827bd8c63ac', '0004', 'down', 'reverted',
+    VALUES ('script-4c81317b66d3f50f4f0f9cc3', '0004', 'down', 'reverted',
     datetime('now'), datetime('now'), NULL, 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
 COMMIT;
 
@@ -333,7 +332,6 @@ COMMIT;
 -- A constraint without a name can be dropped by no revision, and names that the servers gave differ
 -- from one to the next. The models have a rule for them; here what exists takes those names, and
 -- PostgreSQL's type of a job's status takes its own.
--- not deterministic: its values are others each time that it is written
 BEGIN IMMEDIATE;
 SELECT 'this script goes on from 0003, and the database is at ' || found FROM temp.topchef_look WHERE found <> '0003';
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0003';
@@ -347,8 +345,8 @@ CREATE TABLE _alembic_tmp_jobs (
     results VARCHAR(100000), 
     job_set_id CHAR(32), 
     PRIMARY KEY (job_id), 
-    FOREIGN KEY(service_id) REFERENCES services (service_id), 
-    FOREIGN KEY(job_set_id) REFERENCES job_sets (job_set_id)
+    FOREIGN KEY(job_set_id) REFERENCES job_sets (job_set_id), 
+    FOREIGN KEY(service_id) REFERENCES services (service_id)
 );
 -- line 85
 INSERT INTO _alembic_tmp_jobs (job_id, service_id, date_submitted, status, parameters, results,
@@ -401,7 +399,7 @@ SELECT 'this script goes on from 0002, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0002';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-231bfdb41e170827bd8c63ac', '0003', 'down', 'reverted',
+    VALUES ('script-4c81317b66d3f50f4f0f9cc3', '0003', 'down', 'reverted',
     datetime('now'), datetime('now'), NULL, 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
 COMMIT;
 
@@ -467,7 +465,7 @@ SELECT 'this script goes on from 0001, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0001';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-231bfdb41e170827bd8c63ac', '0002', 'down', 'reverted',
+    VALUES ('script-4c81317b66d3f50f4f0f9cc3', '0002', 'down', 'reverted',
     datetime('now'), datetime('now'), NULL, 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
 COMMIT;
 
@@ -493,7 +491,7 @@ SELECT 'this script goes on from base, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> 'base';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-231bfdb41e170827bd8c63ac', '0001', 'down', 'reverted',
+    VALUES ('script-4c81317b66d3f50f4f0f9cc3', '0001', 'down', 'reverted',
     datetime('now'), datetime('now'), NULL, 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
 COMMIT;
 

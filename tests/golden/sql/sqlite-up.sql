@@ -6,7 +6,7 @@
 --   0001               3  the tables of TopChef 0.2 (job_sets, services, jobs)
 --   0002               8  no checks on flags and states (_alembic_tmp_services, services, _alembic_tmp_jobs, job_sets, jobs)
 --   0003              12  names for constraints and keys (_alembic_tmp_services, services, _alembic_tmp_job_sets, job_sets, _alembic_tmp_jobs, jobs)
---   0004               5  a job always has a status (jobs, _alembic_tmp_jobs, services, job_sets)
+--   0004               5  a job always has a status (jobs, _alembic_tmp_jobs, job_sets, services)
 --   0005               8  JSON documents are JSON (services, jobs)
 --   0006               0  UUIDs are UUIDs on MariaDB
 --   0007               0  times to the microsecond
@@ -128,7 +128,7 @@ SELECT 'this script goes on from 0001, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0001';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-b9ae8831cc81c106b493ea14', '0001', 'up', 'applied',
+    VALUES ('script-6c9b68a0424001112d5404d8', '0001', 'up', 'applied',
     datetime('now'), datetime('now'), NULL, 'ast1:pVk-21qrja82MVwozZa0B6VdKuK8:plIs2ujXwD60cGuG5eX1XpK_JohI');
 COMMIT;
 
@@ -175,8 +175,8 @@ CREATE TABLE _alembic_tmp_jobs (
 	results VARCHAR(100000), 
 	job_set_id CHAR(32), 
 	PRIMARY KEY (job_id), 
-	FOREIGN KEY(service_id) REFERENCES services (service_id), 
-	FOREIGN KEY(job_set_id) REFERENCES job_sets (job_set_id)
+	FOREIGN KEY(job_set_id) REFERENCES job_sets (job_set_id), 
+	FOREIGN KEY(service_id) REFERENCES services (service_id)
 );
 -- line 31
 INSERT INTO _alembic_tmp_jobs (job_id, service_id, date_submitted, status, parameters, results,
@@ -192,7 +192,7 @@ SELECT 'this script goes on from 0002, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0002';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-b9ae8831cc81c106b493ea14', '0002', 'up', 'applied',
+    VALUES ('script-6c9b68a0424001112d5404d8', '0002', 'up', 'applied',
     datetime('now'), datetime('now'), NULL, 'ast1:WXKvGWFnRaqPbdLdrRZcd7ujuGKh:Hf7i_GgWy3h-ov3IqoplUTvWsWpA');
 COMMIT;
 
@@ -203,7 +203,6 @@ COMMIT;
 -- from one to the next. The models have a rule for them; here what exists takes those names, and
 -- PostgreSQL's type of a job's status takes its own.
 -- depends on the data: review. Recorded by running it on a scratch database, because it cannot be written down without: alembic/versions/0003_names_for_constraints_and_keys.py:42: This operation cannot proceed in --sql mode; batch mode with dialect sqlite requires a live database connection with which to reflect the table "services". To generate a batch SQL migration script using table "move and copy", a complete Table object should be passed to the "copy_from" argument of the batch_alter_table() method so that table reflection can be skipped.
--- not deterministic: its values are others each time that it is written
 BEGIN IMMEDIATE;
 SELECT 'this script goes on from 0002, and the database is at ' || found FROM temp.topchef_look WHERE found <> '0002';
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0002';
@@ -271,7 +270,7 @@ SELECT 'this script goes on from 0003, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0003';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-b9ae8831cc81c106b493ea14', '0003', 'up', 'applied',
+    VALUES ('script-6c9b68a0424001112d5404d8', '0003', 'up', 'applied',
     datetime('now'), datetime('now'), NULL, 'ast1:tHPNn9JqeSUOp2r_UYpqj8yYCTc7:uc8xc8trK7smPskg_WI7fByHtI51');
 COMMIT;
 
@@ -296,8 +295,8 @@ CREATE TABLE _alembic_tmp_jobs (
 	results VARCHAR(100000), 
 	job_set_id CHAR(32), 
 	CONSTRAINT pk_jobs PRIMARY KEY (job_id), 
-	CONSTRAINT fk_jobs_service_id FOREIGN KEY(service_id) REFERENCES services (service_id), 
-	CONSTRAINT fk_jobs_job_set_id FOREIGN KEY(job_set_id) REFERENCES job_sets (job_set_id)
+	CONSTRAINT fk_jobs_job_set_id FOREIGN KEY(job_set_id) REFERENCES job_sets (job_set_id), 
+	CONSTRAINT fk_jobs_service_id FOREIGN KEY(service_id) REFERENCES services (service_id)
 );
 -- line 26
 INSERT INTO _alembic_tmp_jobs (job_id, service_id, date_submitted, status, parameters, results,
@@ -313,7 +312,7 @@ SELECT 'this script goes on from 0004, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0004';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-b9ae8831cc81c106b493ea14', '0004', 'up', 'applied',
+    VALUES ('script-6c9b68a0424001112d5404d8', '0004', 'up', 'applied',
     datetime('now'), datetime('now'), NULL, 'ast1:0Tr8kc01hNnL-jOO1gM9UdZztXne:Jfi2rp7PPjnr2vtnoqfb-G77JXU0');
 COMMIT;
 
@@ -388,7 +387,7 @@ SELECT 'this script goes on from 0005, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0005';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-b9ae8831cc81c106b493ea14', '0005', 'up', 'applied',
+    VALUES ('script-6c9b68a0424001112d5404d8', '0005', 'up', 'applied',
     datetime('now'), datetime('now'), NULL, 'ast1:WhtLuHUtdFXvH7yBw9T8GwH0hPND:pjivpqe4i0XfY5Wr_xK15R0wVCst');
 COMMIT;
 
@@ -407,7 +406,7 @@ SELECT 'this script goes on from 0006, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0006';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-b9ae8831cc81c106b493ea14', '0006', 'up', 'applied',
+    VALUES ('script-6c9b68a0424001112d5404d8', '0006', 'up', 'applied',
     datetime('now'), datetime('now'), NULL, 'ast1:Zb98XlxJ9OCyhsTMoZywdo2xOYH9:dOflXnBjiBQX0RJ2SR8JGZLr-4FQ');
 COMMIT;
 
@@ -427,7 +426,7 @@ SELECT 'this script goes on from 0007, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0007';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-b9ae8831cc81c106b493ea14', '0007', 'up', 'applied',
+    VALUES ('script-6c9b68a0424001112d5404d8', '0007', 'up', 'applied',
     datetime('now'), datetime('now'), NULL, 'ast1:Rv5P8U0cGKhWqRazjLppGs2EVM-Q:8331bJgpw6J9y_XTT2FVoyMU5g2W');
 COMMIT;
 
@@ -448,7 +447,7 @@ SELECT 'this script goes on from 0008, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0008';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-b9ae8831cc81c106b493ea14', '0008', 'up', 'applied',
+    VALUES ('script-6c9b68a0424001112d5404d8', '0008', 'up', 'applied',
     datetime('now'), datetime('now'), NULL, 'ast1:cnWWtqmhXFNsf0cbix3ox5YhThGC:d0aQ_-3T_pUHsuBop7Sp9CVSl1XE');
 COMMIT;
 
@@ -459,7 +458,6 @@ COMMIT;
 -- Only now, as the last change to a table: SQLite copies a table to change it, and deleting the old
 -- services would delete their jobs where foreign keys are enforced.
 -- depends on the data: review. Recorded by running it on a scratch database, because it cannot be written down without: alembic/versions/0009_jobs_follow_what_they_belong_to.py:23: This operation cannot proceed in --sql mode; batch mode with dialect sqlite requires a live database connection with which to reflect the table "jobs". To generate a batch SQL migration script using table "move and copy", a complete Table object should be passed to the "copy_from" argument of the batch_alter_table() method so that table reflection can be skipped.
--- not deterministic: its values are others each time that it is written
 BEGIN IMMEDIATE;
 SELECT 'this script goes on from 0008, and the database is at ' || found FROM temp.topchef_look WHERE found <> '0008';
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0008';
@@ -486,15 +484,15 @@ DROP TABLE jobs;
 -- line 23
 ALTER TABLE _alembic_tmp_jobs RENAME TO jobs;
 -- line 23
-CREATE INDEX ix_jobs_service_id ON jobs (service_id);
--- line 23
 CREATE INDEX ix_jobs_job_set_id ON jobs (job_set_id);
+-- line 23
+CREATE INDEX ix_jobs_service_id ON jobs (service_id);
 UPDATE alembic_version SET version_num = '0009' WHERE version_num = '0008';
 SELECT 'this script goes on from 0009, and the database is at ' || found FROM temp.topchef_look WHERE found <> '0009';
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0009';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-b9ae8831cc81c106b493ea14', '0009', 'up', 'applied',
+    VALUES ('script-6c9b68a0424001112d5404d8', '0009', 'up', 'applied',
     datetime('now'), datetime('now'), NULL, 'ast1:_9OWjeSRptOT8xa5oDlp5wOSb0o1:WZfLAErckKBw9RgG25smh4ithJer');
 COMMIT;
 
@@ -519,7 +517,7 @@ SELECT 'this script goes on from 0010, and the database is at ' || found FROM te
 INSERT INTO temp.topchef_guard SELECT found FROM temp.topchef_look WHERE found <> '0010';
 INSERT INTO topchef_history
     (run_id, revision, direction, status, started_at, finished_at, database_user, file_sha256)
-    VALUES ('script-b9ae8831cc81c106b493ea14', '0010', 'up', 'applied',
+    VALUES ('script-6c9b68a0424001112d5404d8', '0010', 'up', 'applied',
     datetime('now'), datetime('now'), NULL, 'ast1:pkoErf7ExZUWefUezq_CS1BcbiSl:njdVlRUJAOHkdYR4iErggKXqcZSd');
 COMMIT;
 
