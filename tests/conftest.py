@@ -98,14 +98,14 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 SHARES = {
-    "sampled": 10,
-    "stages": 4,
-    "bridge": 4,
-    "shortcut": 4,
-    "commands": 2,
-    "database": 3,
-    "backends": 2,
-    "revisions": 2,
+    "sampled": 14,
+    "stages": 6,
+    "bridge": 6,
+    "shortcut": 5,
+    "commands": 3,
+    "database": 4,
+    "backends": 3,
+    "revisions": 3,
 }
 """Of what is marked so, or lies in that folder, one in so many cases of a test is run.
 

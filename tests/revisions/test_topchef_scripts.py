@@ -85,3 +85,10 @@ def test_scripts_of_copied_tables_are_kept(golden: Golden, server: Server, way: 
     on = server.url.render_as_string(hide_password=False)
     report = sql(Project.load(INI), on=[on], down=way == "down")
     golden(f"sql/sqlite-{way}.sql", report.script or "")
+
+
+def test_all_scripts_are_kept(golden: Golden) -> None:
+    """Also those that are in no sample of this run."""
+    for on in ("postgresql", "mariadb", "mysql", "mssql", "oracle", "sqlite"):
+        for way in ("up", "down"):
+            golden.keep(f"sql/{on}-{way}.sql")
