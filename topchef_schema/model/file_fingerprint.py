@@ -67,6 +67,11 @@ def source_of(path: str) -> bytes | None:
         return None
 
 
+def text_of(path: str) -> str:
+    """Return what stands in a revision's file; nothing where it cannot be read."""
+    return (source_of(path) or b"").decode(errors="replace")
+
+
 def with_plain_ends(source: bytes) -> bytes:
     """Return *source* as it is checked out where lines end with a line feed alone."""
     return source.replace(b"\r\n", b"\n")

@@ -13,8 +13,9 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from topchef_schema.model.file_fingerprint import text_of
 
 if TYPE_CHECKING:
     from topchef_schema.project import Project
@@ -109,12 +110,4 @@ def _another(place: Place) -> Iterator[Place]:
 
 def _makes_more_than_its_own(project: Project) -> bool:
     """Whether a revision says that it makes what belongs to the whole server."""
-    return any(_OF_THE_SERVER.search(source(each.path)) for each in project.revisions.all)
-
-
-def source(path: str) -> str:
-    """Return what stands in a revision's file; nothing where it cannot be read."""
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    return any(_OF_THE_SERVER.search(text_of(each.path)) for each in project.revisions.all)

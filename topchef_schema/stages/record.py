@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
@@ -24,6 +23,7 @@ from topchef_schema.model import (
     VersionTable,
     visible,
 )
+from topchef_schema.model.file_fingerprint import text_of
 from topchef_schema.project import Project
 from topchef_schema.stages.replay import Replayed, Where, offline_url, replayed
 from topchef_schema.stages.script_contents import comment, own
@@ -68,7 +68,7 @@ _CATCHES = "it catches errors, and none comes where its SQL is only written down
 
 def _asks(step: Step) -> bool:
     """Whether the revision may do something else where its SQL is only written down."""
-    source = source_text(step.revision.path)
+    source = text_of(step.revision.path)
     return "is_offline_mode" in source or "as_sql" in source
 
 
@@ -97,14 +97,6 @@ def _sends(node: ast.AST) -> bool:
     return any(each.startswith("op.") or each.endswith(".execute") for each in names)
 
 
-def source_text(path: str) -> str:
-    """Return what stands in a revision's file; nothing where it cannot be read."""
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
 def plan(
     project: Project,
     steps: Plan,
@@ -131,7 +123,7 @@ def plan(
     offline = _render(project, steps, backend, where)
     reasons = dict(offline.reasons)
     if backend.online:
-        catching = [step for step in steps if _catches(source_text(step.revision.path))]
+        catching = [step for step in steps if _catches(text_of(step.revision.path))]
         reasons = {step.revision.id: _CATCHES for step in catching} | reasons
     if tolerant:
         reasons |= {step.revision.id: _OFFLINE for step in steps if _asks(step)}

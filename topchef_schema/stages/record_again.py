@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from topchef_schema import backends
 from topchef_schema.model import Plan, Recording, Section, Statement
+from topchef_schema.model.file_fingerprint import text_of
 from topchef_schema.project import Project
 from topchef_schema.stages import record
 from topchef_schema.stages.worker import Workers
@@ -62,7 +63,7 @@ def beside(
 
     It gives the first recording, with the sections marked that differ, and one statement of each.
     """
-    if not any(may_vary(record.source_text(step.revision.path)) for step in steps):
+    if not any(may_vary(text_of(step.revision.path)) for step in steps):
         yield lambda recording: (recording, ())
         return
     workers = Workers(environment=_elsewhere())

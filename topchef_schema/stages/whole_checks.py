@@ -24,10 +24,11 @@ from topchef_schema.model import (
     diff,
     names_of,
 )
+from topchef_schema.model.file_fingerprint import text_of
 from topchef_schema.project import Project
 from topchef_schema.stages import whole_way
 from topchef_schema.stages.agreement import Modelled, disagreements
-from topchef_schema.stages.ground import Ground, source
+from topchef_schema.stages.ground import Ground
 from topchef_schema.stages.whole_way import Climb, Stopped, WholeWay, fingerprint
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ class WholeChecks:
         for name in names:
             word = re.compile(rf"\b{re.escape(name)}\b")
             for revision in self.ground.project.revisions.all:
-                for number, line in enumerate(source(revision.path).splitlines(), 1):
+                for number, line in enumerate(text_of(revision.path).splitlines(), 1):
                     if word.search(line):
                         return revision.path, number
         return None, None
