@@ -12,10 +12,18 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Delete, Dialect, Insert, Update
+    from sqlalchemy import Connection, Delete, Dialect, Insert, Table, Update
 
 Schemas = frozenset[tuple[str | None, str | None]]
 """What ``schema_translate_map`` of a connection says."""
+
+
+def table_made(table: Table, dialect: Dialect, *, if_not_exists: bool) -> str:
+    """Return the statement that makes *table*, as it stands in a script."""
+    from sqlalchemy.schema import CreateTable
+
+    made = str(CreateTable(table, if_not_exists=if_not_exists).compile(dialect=dialect))
+    return "\n".join(line.rstrip() for line in made.expandtabs(4).strip().splitlines())
 
 
 class OwnStatement:

@@ -176,16 +176,14 @@ class Session:
 
     def version_table(self, dialect: Dialect, *, if_not_exists: bool) -> VersionTable:
         """Return Alembic's table, in the words of *dialect*."""
-        from sqlalchemy.schema import CreateTable
+        from topchef_schema.bridge.own_statement import table_made
 
         table = self.context._version
-        made = CreateTable(table, if_not_exists=if_not_exists).compile(dialect=dialect)
-        lines = str(made).expandtabs(4).strip().splitlines()
         return VersionTable(
             name=dialect.identifier_preparer.format_table(table),
             key=self.configured.lock_key,
             schema=self.configured.version_table_schema,
-            create="\n".join(line.rstrip() for line in lines),
+            create=table_made(table, dialect, if_not_exists=if_not_exists),
         )
 
     def step(

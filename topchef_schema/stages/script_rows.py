@@ -119,10 +119,9 @@ class ScriptRows:
         return lru_cache(self.dialect.identifier_preparer.quote)
 
     def _made(self, table: Table) -> str:
-        from sqlalchemy.schema import CreateTable
+        from topchef_schema.bridge.own_statement import table_made
 
-        made = CreateTable(table, if_not_exists=True).compile(dialect=self.dialect)
-        return "\n".join(line.rstrip() for line in str(made).expandtabs(4).strip().splitlines())
+        return table_made(table, self.dialect, if_not_exists=True)
 
     def _name(self, table: Table) -> str:
         return self.dialect.identifier_preparer.format_table(table)
