@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from topchef_schema.backends.offline_only import unreachable
-from topchef_schema.backends.scripting import Guard, Unbounded, with_semicolon
-
-if TYPE_CHECKING:
-    from sqlalchemy import URL
-
-    from topchef_schema.backends.client import Client
-    from topchef_schema.backends.timeouts import Limits
+from topchef_schema.backends.offline_only import RowsAlone
+from topchef_schema.backends.scripting import Guard, with_semicolon
 
 # XACT_ABORT takes the transaction back where sqlcmd only stops.
 # https://learn.microsoft.com/sql/t-sql/statements/set-xact-abort-transact-sql
@@ -31,9 +23,10 @@ END;
 GO"""
 
 
-class SQLServerScripting:
+class SQLServerScripting(RowsAlone):
     """See `topchef_schema.backends.scripting.Scripting`; nothing but the rows is guarded."""
 
+    title = "Microsoft SQL Server"
     begin = "BEGIN TRANSACTION;\nGO"
     commit = "COMMIT;\nGO"
     now = "SYSUTCDATETIME()"
@@ -53,18 +46,6 @@ class SQLServerScripting:
         """Return *value* as a literal."""
         return "N'" + value.replace("'", "''") + "'"
 
-    def lock(self, key: str) -> str:
-        """Return nothing: there is no other migrator."""
-        return ""
-
-    def unlock(self) -> str:
-        """Return nothing."""
-        return ""
-
-    def before_guards(self, first: Guard) -> str:
-        """Return nothing."""
-        return ""
-
     def require(self, guard: Guard) -> str:
         """Return a batch that throws after it has shown the rows."""
         return _REQUIRE.format(
@@ -73,15 +54,3 @@ class SQLServerScripting:
             heads=", ".join(map(self.text, guard.heads)) or "NULL",
             said=self.text(f"this script goes on from {guard.expected}, and not from there"),
         )
-
-    def require_finished(self, journal: str, unfinished: str, *, there: bool) -> str:
-        """Return nothing: there is no journal."""
-        return ""
-
-    def bounds(self, limits: Limits) -> Unbounded:
-        """Return none."""
-        return Unbounded()
-
-    def client(self, url: URL) -> Client:
-        """Refuse: nothing is connected to."""
-        raise unreachable("Microsoft SQL Server")

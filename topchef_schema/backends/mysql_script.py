@@ -11,7 +11,7 @@ from topchef_schema.backends import mysql_protocol
 from topchef_schema.backends.client import Client, program
 from topchef_schema.backends.mysql_ddl import ends_transaction
 from topchef_schema.backends.mysql_timeouts import LOCK_WAIT, sets
-from topchef_schema.backends.scripting import BASE, Guard, listed
+from topchef_schema.backends.scripting import BASE, Guard, Unbounded, listed
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -72,6 +72,7 @@ class MySQLScripting:
     now: str = "UTC_TIMESTAMP()"
     user: str = "CURRENT_USER()"
     keeps_text: bool = False
+    looks_for_tables: bool = False
 
     def preamble(self) -> str:
         """Return what refuses another server; the client stops at an error by itself."""
@@ -114,10 +115,8 @@ class MySQLScripting:
         """Return what looks, says what it found, and stops."""
         return f"SET @topchef_at = {self.text(guard.expected)}; EXECUTE topchef_look; {self.stop}"
 
-    def require_finished(self, journal: str, unfinished: str, *, there: bool) -> str:
-        """Return what stops it; nothing where the table may not be there: that would fail."""
-        if not there:
-            return ""
+    def require_finished(self, journal: str, unfinished: str) -> str:
+        """Return what looks, says what it found, and stops."""
         said = "' was begun and is not finished: see topchef-db repair'"
         return f"SET {_REFUSED} = CONCAT('revision ', ({unfinished}),\n  {said});\n{self.stop}"
 
@@ -138,8 +137,8 @@ class MySQLScripting:
 
 
 @dataclass
-class MySQLBounds:
-    """See `topchef_schema.backends.scripting.Bounds`."""
+class MySQLBounds(Unbounded):
+    """See `topchef_schema.backends.scripting.Bounds`; what a revision sets in the session lasts."""
 
     limits: Limits
     statement_variable: str | None
@@ -160,10 +159,6 @@ class MySQLBounds:
                 lines.append(f"SET SESSION {name} = {self.limits.statement:g};")
         return "\n".join(lines)
 
-    def begun(self) -> str:
-        """Return nothing: they are the session's."""
-        return ""
-
     def before(self, sql: str, *, outside: bool) -> str:
         """Bound what a statement of DDL waits for; the wait for a row is left alone."""
         if sets(sql, LOCK_WAIT):
@@ -175,13 +170,6 @@ class MySQLBounds:
         self._waits = wanted
         value = str(max(1, math.ceil(seconds))) if wanted else _kept(LOCK_WAIT)
         return f"SET SESSION {LOCK_WAIT} = {value};"
-
-    def after(self) -> str:
-        """Return nothing."""
-        return ""
-
-    def next_revision(self) -> None:
-        """Do nothing: what a revision set in the session lasts."""
 
     def closing(self) -> str:
         """Return what sets again what was there."""

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from topchef_schema.backends.offline_only import unreachable
-from topchef_schema.backends.scripting import BASE, Guard, Unbounded
-
-if TYPE_CHECKING:
-    from sqlalchemy import URL
-
-    from topchef_schema.backends.client import Client
-    from topchef_schema.backends.timeouts import Limits
+from topchef_schema.backends.offline_only import RowsAlone
+from topchef_schema.backends.scripting import BASE, Guard
 
 # SQL*Plus asks for a value where it sees &, and ends a statement at an empty line.
 # https://docs.oracle.com/en/database/oracle/oracle-database/23/sqpug/WHENEVER-SQLERROR.html
@@ -38,9 +31,10 @@ END;
 _BLOCK = re.compile(r"\bEND\s*\w*\s*;\s*$", re.IGNORECASE)
 
 
-class OracleScripting:
+class OracleScripting(RowsAlone):
     """See `topchef_schema.backends.scripting.Scripting`; nothing but the rows is guarded."""
 
+    title = "Oracle Database"
     begin = ""
     commit = "COMMIT\n/"
     now = "SYS_EXTRACT_UTC(SYSTIMESTAMP)"
@@ -61,18 +55,6 @@ class OracleScripting:
         """Return *value* as a literal."""
         return "'" + value.replace("'", "''") + "'"
 
-    def lock(self, key: str) -> str:
-        """Return nothing: there is no other migrator."""
-        return ""
-
-    def unlock(self) -> str:
-        """Return nothing."""
-        return ""
-
-    def before_guards(self, first: Guard) -> str:
-        """Return nothing."""
-        return ""
-
     def require(self, guard: Guard) -> str:
         """Return a block that raises."""
         return _REQUIRE.format(
@@ -81,15 +63,3 @@ class OracleScripting:
             expected=self.text(guard.expected),
             said=self.text(guard.wrong),
         )
-
-    def require_finished(self, journal: str, unfinished: str, *, there: bool) -> str:
-        """Return nothing: there is no journal."""
-        return ""
-
-    def bounds(self, limits: Limits) -> Unbounded:
-        """Return none."""
-        return Unbounded()
-
-    def client(self, url: URL) -> Client:
-        """Refuse: nothing is connected to."""
-        raise unreachable("Oracle Database")

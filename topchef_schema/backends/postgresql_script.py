@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from topchef_schema.backends.client import Client, program
 from topchef_schema.backends.postgresql_lock import HOLDER, NAMESPACE
 from topchef_schema.backends.postgresql_timeouts import sets, waits_for_others
-from topchef_schema.backends.scripting import BASE, Guard, with_semicolon
+from topchef_schema.backends.scripting import BASE, Guard, Unbounded, with_semicolon
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -69,6 +69,7 @@ class PostgreSQLScripting:
     now = "timezone('UTC', clock_timestamp())"
     user = "current_user"
     keeps_text = False
+    looks_for_tables = True
     run_with = "psql --file=THIS_FILE"
 
     def preamble(self) -> str:
@@ -114,7 +115,7 @@ class PostgreSQLScripting:
             )
         )
 
-    def require_finished(self, journal: str, unfinished: str, *, there: bool) -> str:
+    def require_finished(self, journal: str, unfinished: str) -> str:
         """Return a block that raises; it asks for a table that may not be there."""
         words = {"journal": self.text(journal), "question": self.text(unfinished)}
         return _do(_UNFINISHED.format(**words))
@@ -131,18 +132,14 @@ class PostgreSQLScripting:
 
 
 @dataclass
-class PostgreSQLBounds:
-    """See `topchef_schema.backends.scripting.Bounds`."""
+class PostgreSQLBounds(Unbounded):
+    """See `topchef_schema.backends.scripting.Bounds`; they end with each transaction."""
 
     limits: Limits
     _locks: bool = False
     _statements: bool = False
     _theirs: frozenset[str] = frozenset()
     _session: bool = False
-
-    def opening(self) -> str:
-        """Return nothing: they end with each transaction."""
-        return ""
 
     def begun(self) -> str:
         """Take note that nothing is in force."""
@@ -181,10 +178,6 @@ class PostgreSQLBounds:
     def next_revision(self) -> None:
         """Take note that what the revision before has set for itself counts no more."""
         self._theirs = frozenset()
-
-    def closing(self) -> str:
-        """Return nothing."""
-        return ""
 
 
 def libpq(url: URL) -> dict[str, str]:

@@ -106,6 +106,9 @@ class Scripting(Protocol):
     keeps_text: bool
     """Whether the catalog keeps ALTER and CREATE as they were written, blanks included."""
 
+    looks_for_tables: bool
+    """Whether a script can ask whether a table is there, and go on where it is not."""
+
     run_with: str
     """The command that runs a script, with THIS_FILE for its name."""
 
@@ -130,11 +133,11 @@ class Scripting(Protocol):
     def require(self, guard: Guard) -> str:
         """Return what stops the script where the database is not as *guard* says."""
 
-    def require_finished(self, journal: str, unfinished: str, *, there: bool) -> str:
+    def require_finished(self, journal: str, unfinished: str) -> str:
         """Return what stops it where an earlier run, or a script, is not finished.
 
         *unfinished* asks for the first revision that is not, or NULL; *journal* is the quoted name
-        of the table it asks, and *there* says that this certainly exists.
+        of the table it asks, which is there where *looks_for_tables* is false.
         """
 
     def bounds(self, limits: Limits) -> Bounds:
@@ -148,7 +151,7 @@ class Scripting(Protocol):
 
 
 class Unbounded:
-    """Limits for a database on which nothing is waited for in a script."""
+    """Says nothing, wherever something could be said: for what bounds less, or nothing at all."""
 
     def opening(self) -> str:
         """Return nothing."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.client import Client, program
-from topchef_schema.backends.scripting import BASE, Guard, listed, with_semicolon
+from topchef_schema.backends.scripting import BASE, Guard, Unbounded, listed, with_semicolon
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -43,6 +43,7 @@ class SQLiteScripting:
     now = "datetime('now')"
     user = "NULL"
     keeps_text = True
+    looks_for_tables = False
     run_with = "sqlite3 DATABASE < THIS_FILE"
 
     def preamble(self) -> str:
@@ -80,10 +81,8 @@ class SQLiteScripting:
             said = f"CASE found WHEN {there} THEN {self.text(guard.done)}\n  ELSE {said} END"
         return _REQUIRE.format(said=said, expected=self.text(guard.expected))
 
-    def require_finished(self, journal: str, unfinished: str, *, there: bool) -> str:
-        """Return what stops it; nothing where the table may not be there: that would fail."""
-        if not there:
-            return ""
+    def require_finished(self, journal: str, unfinished: str) -> str:
+        """Return what looks, says what it found, and stops."""
         return _UNFINISHED.format(unfinished=unfinished)
 
     def bounds(self, limits: Limits) -> SQLiteBounds:
@@ -96,15 +95,11 @@ class SQLiteScripting:
 
 
 @dataclass
-class SQLiteBounds:
-    """See `topchef_schema.backends.scripting.Bounds`."""
+class SQLiteBounds(Unbounded):
+    """See `topchef_schema.backends.scripting.Bounds`; the first transaction is tried for once."""
 
     limits: Limits
     _set: bool = False
-
-    def opening(self) -> str:
-        """Return nothing: the first transaction is tried for once."""
-        return ""
 
     def begun(self) -> str:
         """Return the shell's command, now that the lock is held."""
@@ -112,18 +107,3 @@ class SQLiteBounds:
             return ""
         self._set = True
         return f".timeout {max(1, round(self.limits.ddl_lock * 1000))}"
-
-    def before(self, sql: str, *, outside: bool) -> str:
-        """Return nothing."""
-        return ""
-
-    def after(self) -> str:
-        """Return nothing."""
-        return ""
-
-    def next_revision(self) -> None:
-        """Do nothing."""
-
-    def closing(self) -> str:
-        """Return nothing."""
-        return ""

@@ -20,7 +20,7 @@ from topchef_schema.model import Plan, Recording, Revision, Section
 from topchef_schema.model.file_fingerprint import fingerprint, source_of
 from topchef_schema.stages import scratch, script
 from topchef_schema.stages.plan import scripted, way_back
-from topchef_schema.stages.script_contents import comment, destroyed, heading
+from topchef_schema.stages.script_contents import NOT_TOLD, comment, destroyed, heading
 from topchef_schema.stages.script_statements import said
 from topchef_schema.stages.steady_paths import SteadyPaths
 from topchef_schema.stages.written import Written, written
@@ -253,11 +253,11 @@ def _way_back(order: Order, on: str, database: str | None) -> Way:
         return Way(none, _no_script(backend, why), why)
 
 
-def taken_away(recording: Recording) -> Iterator[str]:
+def destroyed_by(recording: Recording) -> Iterator[str]:
     """Yield what the steps take away or change, each with its revision."""
     for section in recording.sections:
         for each in destroyed(section):
-            if not each.startswith("does "):
+            if each != NOT_TOLD:
                 yield f"{section.step.revision.id} {each}"
 
 

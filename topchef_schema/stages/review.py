@@ -21,8 +21,8 @@ from topchef_schema.model import (
 from topchef_schema.model.review import Review, ReviewedRevision, ReviewedStatement, counted
 from topchef_schema.model.sql_wrapping import wrapped
 from topchef_schema.stages import bundle_schema
-from topchef_schema.stages.bundle import DOWN, UP, taken_away
-from topchef_schema.stages.script_contents import destroyed, why
+from topchef_schema.stages.bundle import DOWN, UP, destroyed_by
+from topchef_schema.stages.script_contents import NOT_TOLD, destroyed, why
 from topchef_schema.stages.script_statements import Said, said
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def of(part: Part, schema: Sequence[Snapshot]) -> Review:
         scripts=(part.up.script, part.down.script),
         checklist=(),
         commands=tuple(_commands(part)),
-        destroyed=tuple(taken_away(up)),
+        destroyed=tuple(destroyed_by(up)),
         notes=tuple(_notes(part, schema)),
         why_not=part.down.why_not,
         schema=None if ends is None else (_text(ends[0]), _text(ends[1])),
@@ -150,7 +150,7 @@ def _risks(
 def _destroyed(section: Section, statement: Statement) -> list[str]:
     """Say what one statement takes away: an operation that sends several tells it of them all."""
     alone = destroyed(replace(section, statements=(replace(statement, effects=None),)))
-    if any(each.startswith("does ") for each in alone):
+    if NOT_TOLD in alone:
         return destroyed(replace(section, statements=(statement,)))
     return alone
 

@@ -40,7 +40,7 @@ class Terms:
 def script(
     project: Project,
     recording: Recording,
-    terms: Terms | None = None,
+    terms: Terms,
     *,
     lost: Sequence[str] = (),
 ) -> str:
@@ -54,7 +54,6 @@ def script(
     if recording.version_table is None:
         return comment(f"{backend.title}: nothing to do") + "\n"
     rows = None
-    terms = terms or Terms()
     if terms.history and backend.online:
         rows = ScriptRows(
             offline_dialect(project, backend),
@@ -91,6 +90,11 @@ def version_rows(
         yield f"INSERT INTO {table} (version_num) VALUES ({text(each)})"
 
 
+def _is_torn(told: Sequence[Said]) -> bool:
+    """Whether a revision is not in one transaction with its version row."""
+    return any(each.outside for each in told)
+
+
 class _Writer:
     """Writes the lines of one script, knowing whether a transaction is open at each."""
 
@@ -114,16 +118,17 @@ class _Writer:
     def write(self) -> list[str]:
         """Return the script, line by line."""
         sections = self.recording.sections
+        told = [tuple(said(each, self.backend)) for each in sections]
         self._gap()
         self._add(self.words.preamble().rstrip(), self.bounds.opening())
         if locked := self.words.lock(self.version_table.key):
             self._add(comment("one migrator at a time: the lock is tried for once"), locked)
         self._gap()
-        self._first_look(torn=any(self._is_torn(each) for each in sections))
+        self._first_look(torn=any(map(_is_torn, told)))
         for number, section in enumerate(sections, 1):
             self._gap()
             self._add(heading(section, number, len(sections)))
-            self._section(section)
+            self._section(section, told[number - 1])
         for each in self.recording.closing:
             if not is_boundary(each.sql):
                 self._send(each.sql)
@@ -175,23 +180,17 @@ class _Writer:
             return
         self._add(comment("only where every revision is finished that was begun"))
         self._send(self.rows.history_made())
-        journal, unfinished = self.rows.journal, self.rows.unfinished
-        asks = self.words.require_finished(journal, unfinished, there=False)
-        if torn or not asks:
+        if torn or not self.words.looks_for_tables:
             self._send(self.rows.journal_made())
-        self._add(asks or self.words.require_finished(journal, unfinished, there=True))
+        self._add(self.words.require_finished(self.rows.journal, self.rows.unfinished))
 
-    def _is_torn(self, section: Section) -> bool:
-        """Whether the revision is not in one transaction with its version row."""
-        return any(each.outside for each in said(section, self.backend))
-
-    def _section(self, section: Section) -> None:
+    def _section(self, section: Section, told: Sequence[Said]) -> None:
         self.bounds.next_revision()
-        torn = self.rows is not None and self._is_torn(section)
+        torn = self.rows is not None and _is_torn(told)
         self._before_section()
         if torn:
             self._mark(section)
-        for each in said(section, self.backend):
+        for each in told:
             self._statement(each)
         self._after_section(section, torn=torn)
 

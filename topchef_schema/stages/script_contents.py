@@ -24,6 +24,8 @@ from topchef_schema.model import (
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend
 
+NOT_TOLD = "does what its SQL alone does not tell"
+
 _WORDS = {
     Doing.DROP_TABLE: "drops the table {table}",
     Doing.DROP_COLUMN: "drops the column {table}.{column}",
@@ -66,7 +68,7 @@ def taken_away(section: Section) -> list[str]:
 
 def _said(effect: Effect) -> str | None:
     if effect.doing is Doing.UNKNOWN:
-        return "does what its SQL alone does not tell"
+        return NOT_TOLD
     if effect.table is None or effect.doing not in _WORDS:
         return None
     return _WORDS[effect.doing].format(table=effect.table, column=effect.column)
