@@ -423,3 +423,10 @@ def test_since(project: MakeProject, backend: Backend) -> None:
     with pytest.raises(UsageError, match="no revision"):
         sql(shop.load(), "b2b2:b2b2", on=["sqlite"], bundle=HERE)
     assert rules(shop, "sql", "--verify", "out") == []
+
+
+@pytest.mark.backends("sqlite")
+def test_without_history_none_is_compared(project: MakeProject) -> None:
+    shop = project("linear")
+    report = sql(shop.load(), "aa10:bb20", on=["sqlite"], bundle=HERE, prove=True, history=False)
+    assert [each.rule for each in report.findings if str(each.severity) == "error"] == []

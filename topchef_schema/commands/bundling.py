@@ -96,11 +96,13 @@ def _proven(project: Project, parts: Sequence[Part]) -> Iterator[Finding]:
 
     for on in dict.fromkeys(each.on for each in parts):
         here = [each for each in parts if each.on == on]
+        order = here[0].order
+        history = order.terms.history
         up = {each.database: each.up.script for each in here}
-        yield from script_proof.proven(project, here[0].order.steps, up, on)
+        yield from script_proof.proven(project, order.steps, up, on, history=history)
         if all(each.down.why_not is None for each in here):
             down = {each.database: each.down.script for each in here}
-            yield from script_proof.proven(project, here[0].order.back, down, on)
+            yield from script_proof.proven(project, order.back, down, on, history=history)
 
 
 def verified(project: Project, folder: Folder, on: Sequence[str]) -> Report:
