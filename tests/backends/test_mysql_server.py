@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from tests.backends.mysql_schema import PASSWORD, account, execute
@@ -136,9 +139,19 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def directory_of(server: Server) -> Path:
-    socket = server.url.query["unix_socket"]
-    assert isinstance(socket, str)
-    return Path(socket).parent
+    path = server.url.query["unix_socket"]
+    assert isinstance(path, str)
+    return Path(path).parent
+
+
+def test_a_server_that_does_not_listen_yet_is_asked_again(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as server:
+        url = URL.create("mysql", host="localhost", query={"unix_socket": str(path)})
+        assert not mysql_throwaway.answers(url)
+        server.bind(str(path))
+        assert not mysql_throwaway.answers(url)
+    gc.collect()  # a socket that is left open is a warning, and that is a failure
 
 
 def test_our_own_server_leaves_nothing_and_forgets_rights(

@@ -14,7 +14,7 @@ from topchef_schema.backends import pristine_copy
 from topchef_schema.backends.base import programs
 from topchef_schema.backends.mysql_protocol import run, session
 from topchef_schema.backends.mysql_scratch import ScratchServer
-from topchef_schema.backends.process import ServerProcess, free_port, unprivileged
+from topchef_schema.backends.process import ServerProcess, free_port, listens, unprivileged
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _started(
     options += [f"--pid-file={process.directory / 'pid'}", f"--init-file={accounts}"]
     try:
         process.start([program.path, *first, *options])
-        process.wait_until(lambda: _answers(url))
+        process.wait_until(lambda: answers(url))
     except UnreachableError:
         pristine_copy.forget(copy)
         raise
@@ -218,9 +218,11 @@ def _accounts(password: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _answers(url: URL) -> bool:
+def answers(url: URL) -> bool:
+    """Say whether the server that starts at *url* lets somebody in by now."""
     socket = url.query.get("unix_socket")
-    if isinstance(socket, str) and not os.path.exists(socket):
+    # Between bind() and listen() it refuses; PyMySQL (1.2) leaves its socket open then.
+    if isinstance(socket, str) and not listens(socket):
         return False
     try:
         with session(url):

@@ -47,6 +47,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(path: str) -> bool:
+    """Say whether somebody listens on the unix socket at *path*."""
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
 class ServerProcess:
     """One throwaway server: make it, `run` its set-up, `start` it, `wait_until` ready, `stop` it.
 
