@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +58,24 @@ def test_errors_come_home() -> None:
         Workers().call(bug)
     with pytest.raises(WorkerError, match="code 3"):
         Workers().call(dying)
+
+
+def test_an_interrupt_while_it_starts(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    start = subprocess.Popen
+
+    def started(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        process: subprocess.Popen[bytes] = start(*arguments, **options)
+        process.send_signal(signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    with pytest.raises(WorkerError, match="code 130"):
+        Workers().call(process)
+    assert capfd.readouterr().err == ""
+    monkeypatch.undo()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_end_from_another_thread(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -86,14 +88,36 @@ class Workers:
         with self._turn:
             if self._ended:
                 raise WorkerError("the run is being ended")
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _MAIN, str(answer)],
-                stdin=subprocess.PIPE,
-                stdout=sys.__stderr__,
-                env=environment,
-            )
+            with _uninterrupted():
+                process = subprocess.Popen(
+                    [sys.executable, "-P", "-c", _MAIN, str(answer)],
+                    stdin=subprocess.PIPE,
+                    stdout=sys.__stderr__,
+                    env=environment,
+                )
             self._running.add(process)
         return process
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let what is started here hear of Ctrl-C only when it asks to: Python starts with a traceback.
+
+    A terminal sends it to all; the mask of signals is inherited (sigprocmask(2)).
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _heed_interrupts() -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def serve() -> int:
@@ -101,6 +125,7 @@ def serve() -> int:
     from topchef_schema.bridge.loggers import keep_alembic_quiet
 
     try:
+        _heed_interrupts()
         level, format_, *request = pickle.loads(sys.stdin.buffer.read())
         if level > logging.DEBUG:
             keep_alembic_quiet()
