@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Mapping
 from typing import NoReturn
 
 
@@ -33,10 +34,16 @@ def _run() -> NoReturn:
         given = [*given, "--no-fast"]  # that has just been tried
     from topchef_schema.cli import main as run
 
-    # Of thousands of revisions, nothing is to be thrown away: seldom look for what is. What a
-    # thousand steps leave behind in between are 15 MB.
-    gc.set_threshold(200_000)
+    # Of thousands of revisions, nothing is to be thrown away: what was looked through once, for
+    # what is, is not looked through again.
+    gc.set_threshold(20_000)
+    gc.callbacks.append(_keep)
     run(given)
+
+
+def _keep(phase: str, information: Mapping[str, int]) -> None:
+    if phase == "stop" and information["generation"]:
+        gc.freeze()
 
 
 if __name__ == "__main__":

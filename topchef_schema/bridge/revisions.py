@@ -31,6 +31,7 @@ class Revisions:
         from alembic.script import ScriptDirectory
 
         from topchef_schema.bridge.configuration import alembic_config, output_to_stderr
+        from topchef_schema.bridge.loading import scripts
 
         with explained(environment.config_file):
             config = alembic_config(environment)
@@ -42,6 +43,7 @@ class Revisions:
                     where=environment.config_file,
                     hint="path_separator is space, newline, os, : or ;",
                 ) from None
+        directory.revision_map._generator = lambda: scripts(directory)
         where = shown_path(directory.dir)
         with readable(where), output_to_stderr(), warnings.catch_warnings():
             # Alembic warns, and goes on with one of the two files.
@@ -115,6 +117,9 @@ class Revisions:
 
     def script(self, revision: str) -> Script:
         """Return Alembic's own object for the full id *revision*."""
+        found = self.directory.revision_map._revision_map.get(revision)
+        if found is not None:
+            return cast("Script", found)
         with explained(revision):
             return self.directory.get_revision(revision)
 
