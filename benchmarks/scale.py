@@ -1,11 +1,14 @@
 """How long commands take on projects of 10, 1,000 and 5,000 revisions, beside plain `alembic`.
 
+With the peak of their memory, which for both grows with the revision files that are loaded.
+
 Run it with the Python of an environment that has both: ``.venv/bin/python benchmarks/scale.py``.
 Other sizes, or fewer, are arguments: ``benchmarks/scale.py 10 1000``.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import subprocess
@@ -49,15 +52,15 @@ QUESTIONS = (
 def main() -> None:
     """Ask both in turns, so that the machine's moods hit both, and print one table."""
     sizes = [int(each) for each in sys.argv[1:]] or SIZES
-    print(f"{'':24} {'revisions':>9} {'topchef-db':>11} {'alembic':>9} {'ratio':>6}")
+    print(f"{'':24} {'revisions':>9} {'topchef-db':>18} {'alembic':>16} {'ratio':>6}")
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:
             whole = project(Path(folder, str(size)), size)
             for question in QUESTIONS:
                 ours, theirs = measured(whole, question)
                 print(
-                    f"{question.name:24} {size:9,} {ours * 1000:8.0f} ms {theirs * 1000:6.0f} ms "
-                    f"{ours / theirs:6.2f}",
+                    f"{question.name:24} {size:9,} {ours} {theirs} "
+                    f"{ours.seconds / theirs.seconds:6.2f}",
                     flush=True,
                 )
 
@@ -78,18 +81,35 @@ def project(root: Path, size: int) -> Whole:
     return whole
 
 
-def measured(whole: Whole, question: Question) -> tuple[float, float]:
-    """Return the medians of the seconds that both took."""
+@dataclass(frozen=True)
+class Taken:
+    """What one call took: seconds, and the megabytes of the process at its largest."""
+
+    seconds: float
+    megabytes: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds * 1000:6.0f} ms {self.megabytes:3.0f} MB"
+
+
+def measured(whole: Whole, question: Question) -> tuple[Taken, Taken]:
+    """Return the medians of what both took."""
     programs = (("topchef_schema", question.ours), ("alembic", question.theirs))
-    seconds: list[list[float]] = [[], []]
+    all_taken: list[list[Taken]] = [[], []]
     for _ in range(ROUNDS):
-        for taken, (program, words) in zip(seconds, programs, strict=True):
+        for taken, (program, words) in zip(all_taken, programs, strict=True):
             prepare(whole, pending=question.pending)
-            started = time.perf_counter()
-            call(whole, program, words)
-            taken.append(time.perf_counter() - started)
-    ours, theirs = map(statistics.median, seconds)
+            taken.append(call(whole, program, words))
+    ours, theirs = map(median, all_taken)
     return ours, theirs
+
+
+def median(taken: Sequence[Taken]) -> Taken:
+    """Return the median of each of the two."""
+    return Taken(
+        statistics.median(each.seconds for each in taken),
+        statistics.median(each.megabytes for each in taken),
+    )
 
 
 def prepare(whole: Whole, *, pending: bool) -> None:
@@ -102,10 +122,18 @@ def prepare(whole: Whole, *, pending: bool) -> None:
         whole.file.touch()
 
 
-def call(whole: Whole, program: str, words: str) -> None:
-    """Run one program; raises `CalledProcessError` where it fails."""
+def call(whole: Whole, program: str, words: str) -> Taken:
+    """Run one program; raises `RuntimeError` where it fails."""
     command: Sequence[str] = [sys.executable, "-m", program, *words.split()]
-    subprocess.run(command, check=True, capture_output=True, cwd=whole.root)
+    started = time.perf_counter()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, cwd=whole.root, stdout=said, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            raise RuntimeError(f"{program} {words}: {said.read().decode()}")
+    return Taken(time.perf_counter() - started, usage.ru_maxrss / 1024)
 
 
 if __name__ == "__main__":

@@ -256,6 +256,19 @@ def test_output_does_not_depend_on_the_terminals_character_set(project: MakeProj
     assert "INSERT INTO cafés VALUES ('naïve');" in done.stdout.decode("utf-8")
 
 
+def test_escapes_in_a_value_are_part_of_a_script(project: MakeProject) -> None:
+    """What a terminal would take for colours is data, and a pipe is no terminal."""
+    value = "\x1b[31mred"
+    body = f"op.execute({'INSERT INTO dishes VALUES (' + repr(value) + ')'!r})"
+    shop = project(versions={"a.py": revision("a1", body)})
+    done = shop.program("sql", "--on", "postgresql")
+    assert (done.returncode, done.stderr) == (0, "")
+    written = shop.program("sql", "--on", "postgresql", "-o", "up.sql")
+    assert written.returncode == 0
+    assert done.stdout == (shop.root / "up.sql").read_text(encoding="utf-8")
+    assert value in done.stdout.replace("\\x1b", "\x1b")
+
+
 GLOBAL = [
     (("-c", "alembic.ini"), ()),
     ((), ("-c", "alembic.ini")),

@@ -7,7 +7,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
@@ -175,19 +175,24 @@ class _Output:
         """Render *report*, write it, and return its exit code."""
         as_text = find("topchef_schema.formats", "FORMAT", "text")
         render = find("topchef_schema.formats", "FORMAT", self.format) or as_text
-        text = render(report, self.fail_on)
         code = report.exit_code(self.fail_on)
-        script = self.format == "sql" and report.script is not None
+        script = self.format == "sql" and report.pieces is not None
         if script and (code or log.isEnabledFor(logging.INFO)):
             # A script has no room for findings, and they may be the reason of the exit code.
             noted = Report(report.command, findings=report.findings)
             click.echo(as_text(noted, self.fail_on), nl=False, err=True)
         if report.error is not None and self.format in ("text", "sql"):
-            _tell(report.error, text)
-        elif self.output is not None and self.output != "-":
+            _tell(report.error, render(report, self.fail_on))
+            return code
+        text = (report.pieces or ()) if script else (render(report, self.fail_on),)
+        if self.output is not None and self.output != "-":
             _write_file(Path(self.output), text)
+        elif script:
+            # Not by click: it takes escapes of a terminal for its own, and out of what is piped.
+            sys.stdout.writelines(text)
+            sys.stdout.flush()
         else:
-            click.echo(text, nl=False)
+            click.echo("".join(text), nl=False)
         return code
 
     def failure(self, error: TopchefError) -> int:
@@ -216,9 +221,10 @@ def _tell(error: ErrorInfo, text: str) -> None:
         click.echo(text, nl=False, err=True)
 
 
-def _write_file(path: Path, text: str) -> None:
+def _write_file(path: Path, text: Iterable[str]) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(text)
     except OSError as error:
         raise UsageError(
             f"the report cannot be written: {error.strerror}",

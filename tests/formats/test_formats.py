@@ -35,7 +35,7 @@ EXTENSIONS = {
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_full_report(name: str, golden: Golden) -> None:
-    report = replace(FULL, script="CREATE TABLE t (a INT);\n") if name == "sql" else FULL
+    report = replace(FULL, pieces=("CREATE TABLE t (a INT);\n",)) if name == "sql" else FULL
     golden(f"formats/full.{EXTENSIONS[name]}", FORMATS[name](report, Severity.ERROR))
 
 

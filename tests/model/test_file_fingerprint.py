@@ -151,11 +151,11 @@ def test_a_later_python_brings_empty_fields(monkeypatch: pytest.MonkeyPatch) -> 
     for kind, found in ((ast.FunctionDef, []), (ast.Call, None)):
         monkeypatch.setattr(kind, "_fields", ("brand_new", *kind._fields))
         monkeypatch.setattr(kind, "brand_new", found, raising=False)
-    module._writer.cache_clear()
+    module._WRITERS.clear()
     try:
         assert fingerprint(SOURCE) == before
     finally:
-        module._writer.cache_clear()
+        module._WRITERS.clear()
 
 
 NAMES = st.sampled_from(["a", "b", "ab", "abc"])

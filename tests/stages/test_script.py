@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import synthetic
 from tests.backends.connections import connected
 from tests.scripts import by_hand, refused, run, script_of
 from tests.whole_projects import MakeProject, Whole, execute, query, revision, tables, text
@@ -374,6 +376,22 @@ def test_what_gives_the_same_each_time_is_not_named(project: MakeProject) -> Non
     up = "import uuid\nop.execute(f\"INSERT INTO dish VALUES ('{uuid.UUID(int=7)}')\")"
     shop = project(versions={"a1.py": FIRST, "b2.py": revision("b2", up, down="a1")})
     assert sql(shop.load(), on=["postgresql"]).findings == ()
+
+
+def test_a_long_script_is_never_held_as_a_whole(project: MakeProject) -> None:
+    shop = project(versions=synthetic.linear(300))
+    report = sql(shop.load(), on=["sqlite"])
+    assert report.pieces is not None
+    size = len("".join(report.pieces))
+    tracemalloc.start()
+    try:
+        for _ in report.pieces:
+            pass
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size > 300_000
+    assert most < size / 3
 
 
 def test_down_names_what_it_does_not_bring_back(project: MakeProject) -> None:

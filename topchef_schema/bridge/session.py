@@ -174,6 +174,10 @@ class Session:
 
         self._maintainer = HeadsAlone(self.context, heads)
 
+    def heads_ahead(self) -> tuple[str, ...]:
+        """In offline mode: the heads that the steps so far lead to, sorted."""
+        return tuple(sorted(self._head_maintainer().heads))
+
     def version_table(self, dialect: Dialect, *, if_not_exists: bool) -> VersionTable:
         """Return Alembic's table, in the words of *dialect*."""
         from topchef_schema.bridge.own_statement import table_made

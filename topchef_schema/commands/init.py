@@ -53,7 +53,7 @@ def init(directory: str, *, template: str = "generic") -> Report:
     return Report(
         "init",
         data={"files": files},
-        script="\n".join(files),
+        pieces=("\n".join(files),),
         summary="next: set target_metadata in alembic/env.py and the URL in alembic.ini, then "
         "topchef-db revision -m MESSAGE",
     )

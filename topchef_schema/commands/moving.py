@@ -113,7 +113,7 @@ def _shown(command: str, project: Project, plan: Callable[[tuple[str, ...]], Pla
             _steps(found, each.label if several else None)
             for each, found in zip(seen, checks, strict=True)
         ),
-        script=record.joined(scripts) if scripts else None,
+        pieces=record.joined(scripts) if scripts else None,
         summary=f"dry run: {sum(map(len, plans))} to do, nothing was touched",
     )
 

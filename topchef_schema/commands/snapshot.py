@@ -41,7 +41,7 @@ def snapshot(project: Project) -> Report:
         "snapshot",
         target=labels(seen),
         data={"objects": objects, "fingerprint": found.fingerprint},
-        script="".join(f"{key}\n{_indented(value)}" for key, value in objects.items()),
+        pieces=[f"{key}\n{_indented(value)}" for key, value in objects.items()],
         summary=f"{len(objects)} objects, fingerprint {found.fingerprint}",
     )
 

@@ -10,11 +10,11 @@ folder still is what the revisions say.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -94,15 +94,33 @@ def sql(
         "sql",
         findings=tuple(found),
         statements=tuple(one for _, each in made for one in each.recording.statements),
-        data={"scripts": [_data(each, down=down) for _, each in made]},
-        script=joined([(each.title, each.text) for _, each in made]),
+        data=_Scripts(tuple(each for _, each in made), down=down),
+        pieces=joined([(each.title, each.pieces) for _, each in made]),
     )
 
 
-def _data(made: Written, *, down: bool) -> dict[str, str]:
-    direction = Direction.DOWN if down else Direction.UP
-    said = {"backend": made.recording.backend, "direction": str(direction), "sql": made.text}
-    return said if made.database is None else said | {"database": made.database}
+@dataclass(frozen=True)
+class _Scripts(Mapping[str, Any]):
+    """The scripts as data, each of them one text, which is made when it is asked for."""
+
+    made: tuple[Written, ...]
+    down: bool
+
+    def __getitem__(self, key: str) -> list[dict[str, str]]:
+        if key != "scripts":
+            raise KeyError(key)
+        return [self._of(each) for each in self.made]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("scripts",))
+
+    def __len__(self) -> int:
+        return 1
+
+    def _of(self, made: Written) -> dict[str, str]:
+        direction = Direction.DOWN if self.down else Direction.UP
+        said = {"backend": made.recording.backend, "direction": str(direction), "sql": made.text}
+        return said if made.database is None else said | {"database": made.database}
 
 
 def _proofs(

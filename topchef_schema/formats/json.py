@@ -38,7 +38,7 @@ def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
         "checks": [_row(each, _CHECK) for each in report.checks],
         "findings": [_row(each, _FINDING) for each in report.findings],
         "statements": [_row(each, _STATEMENT) for each in report.statements],
-        "data": report.data,
+        "data": dict(report.data),
         "error": None if report.error is None else _row(report.error, _ERROR),
     }
     return json.dumps(document, indent=2, default=str) + "\n"

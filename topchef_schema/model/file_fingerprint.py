@@ -11,7 +11,6 @@ import hashlib
 import sys
 import warnings
 from collections.abc import Callable
-from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -99,29 +98,36 @@ def _written(tree: Any) -> str:
     Empty fields are left out: a new Python brings new ones.
     """
     try:
-        return _writer(tree.__class__)(tree)
+        return _WRITERS[tree.__class__](tree)
     except RecursionError:
         # A sum of a thousand terms is as deep; what the parser takes is within this.
         usual = sys.getrecursionlimit()
         sys.setrecursionlimit(usual + DEEPEST)
         try:
-            return _writer(tree.__class__)(tree)
+            return _WRITERS[tree.__class__](tree)
         finally:
             sys.setrecursionlimit(usual)
 
 
-@cache
-def _writer(kind: Any) -> Callable[[Any], str]:
-    """Return what writes down a node, or a value in one, of *kind*.
+class _Writers(dict[Any, Callable[[Any], str]]):
+    """What writes down a node, or a value in one, by its kind.
 
     Made once for each of them, since a thousand files have a hundred thousand nodes.
     """
+
+    def __missing__(self, kind: Any) -> Callable[[Any], str]:
+        return self.setdefault(kind, _writer(kind))
+
+
+_WRITERS = _Writers()
+
+
+def _writer(kind: Any) -> Callable[[Any], str]:
+    """Return what writes down a node, or a value in one, of *kind*."""
+    if not issubclass(kind, ast.AST):
+        return _list if kind is list else _constant
     if kind is ast.Constant:
         return lambda node: _constant(node.value)
-    if kind is list:
-        return _list
-    if not issubclass(kind, ast.AST):
-        return _constant
     # In an order that no Python changes.
     fields = sorted(set(kind._fields) - _LEFT_OUT)
     labelled = [(each, f"{each}=") for each in fields]
@@ -135,14 +141,14 @@ def _writer(kind: Any) -> Callable[[Any], str]:
             if value is not None:
                 of_it = value.__class__
                 if value or of_it is not list:
-                    text += label + _writer(of_it)(value)
+                    text += label + _WRITERS[of_it](value)
         return text + ")"
 
     return write
 
 
 def _list(values: list[Any]) -> str:
-    return f"[{''.join([_writer(each.__class__)(each) for each in values])}]"
+    return f"[{''.join([_WRITERS[each.__class__](each) for each in values])}]"
 
 
 def _value(node: ast.AST, field: str, default: None) -> Any:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from topchef_schema.errors import TopchefError
     from topchef_schema.model.recording import Statement
@@ -104,7 +104,8 @@ class Report:
     """The hinge of the house: every command returns one, every format prints one.
 
     *target* is the label of the database, without its secret. *tables*, *summary* and *script*
-    are for a reader; programs read *data*.
+    are for a reader; programs read *data*. *pieces* are those of the script: where it is long,
+    they are made each time they are asked for, and never are all there at once.
     """
 
     command: str
@@ -115,9 +116,14 @@ class Report:
     data: Mapping[str, Any] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
     summary: str | None = None
-    script: str | None = None
+    pieces: Iterable[str] | None = None
     error: ErrorInfo | None = None
     seconds: float | None = None
+
+    @property
+    def script(self) -> str | None:
+        """The text of the script, if there is one."""
+        return None if self.pieces is None else "".join(self.pieces)
 
     def exit_code(self, fail_on: Severity = Severity.ERROR) -> int:
         """Return the process's exit code: the error's, 10 for findings from *fail_on* up, or 0."""

@@ -34,6 +34,7 @@ from topchef_schema.stages import (
     run_history,
 )
 from topchef_schema.stages.entry import Entry, Target, look_first
+from topchef_schema.stages.fingerprints import Fingerprints
 from topchef_schema.stages.ledger import drop, read
 from topchef_schema.stages.retrying import Retries
 from topchef_schema.stages.run import Applied, Repair, Run
@@ -76,18 +77,20 @@ def migrate(
     earlier: Run | None = None
 
     def body(session: Session, target: Target) -> Applied:
-        runs.append(Run(project, plan, history, repair, limits))
+        runs.append(Run(project, plan, history, repair, limits, fingerprints=fingerprints))
         if earlier is not None and len(runs) == 1:
             runs[0].follow(earlier)
         return runs[-1].body(session, target)
 
     retries = Retries(limits)
     applied = None
-    while applied is None:
-        earlier = runs[0] if runs and runs[0].failed else None
-        runs.clear()
-        entry = Entry(project, lock_timeout=lock_timeout, announce=not retries.made)
-        applied = _attempt(entry, body, runs, retries, several=len(seen) > 1)
+    steps = [step for each in seen for step in plan(each.heads)] if history else []
+    with Fingerprints([step.revision.path for step in steps]) as fingerprints:
+        while applied is None:
+            earlier = runs[0] if runs and runs[0].failed else None
+            runs.clear()
+            entry = Entry(project, lock_timeout=lock_timeout, announce=not retries.made)
+            applied = _attempt(entry, body, runs, retries, several=len(seen) > 1)
     _require_committed(project, runs, applied)
     return tuple(replace(each, findings=found.get(each.label, ())) for each in applied)
 

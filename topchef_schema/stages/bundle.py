@@ -249,7 +249,7 @@ def _way_back(order: Order, on: str, database: str | None) -> Way:
     except MigrationError as error:
         backend, _ = scratch.resolve(on)
         why = order.steady.text(f"{error.message} ({error.where})")
-        none = Written(Recording(backend.name), "", database, ())
+        none = Written(Recording(backend.name), (), database, ())
         return Way(none, _no_script(backend, why), why)
 
 

@@ -6,7 +6,6 @@ import getpass
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.model import HISTORY_TABLE, Direction, HistoryEntry, HistoryStatus
-from topchef_schema.model.file_fingerprint import fingerprint, source_of
+from topchef_schema.stages.fingerprints import Fingerprints
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -80,21 +79,11 @@ class Ledger:
     folder: Path
     run_id: str
     waiting: list[dict[str, Any]] | None = None
-    _fingerprints: dict[str, str | None] = field(default_factory=dict)
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
 
     def create(self, connection: Connection) -> None:
         """Make the table where it is missing; the caller commits."""
         history_table(self.schema).create(connection, checkfirst=True)
-
-    def read_files(self, revisions: Iterable[Revision]) -> None:
-        """Compute what their rows need of their files: all at once takes half as long."""
-        for path in {each.path for each in revisions}:
-            self._fingerprints[path] = fingerprint(source_of(path))
-
-    def _fingerprint(self, path: str) -> str | None:
-        if path not in self._fingerprints:
-            self._fingerprints[path] = fingerprint(source_of(path))
-        return self._fingerprints[path]
 
     def write(
         self,
@@ -118,7 +107,7 @@ class Ledger:
             finished_at=finished,
             milliseconds=None if seconds is None else round(seconds * 1000),
             **self._origin,
-            file_sha256=self._fingerprint(revision.path),
+            file_sha256=self.fingerprints(revision.path),
             reason=reason,
             error=error,
         )

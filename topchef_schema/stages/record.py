@@ -8,8 +8,9 @@ same kind, and what it sends there is written down.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
@@ -38,9 +39,10 @@ if TYPE_CHECKING:
 class _Part:
     """One step: its own statements (None: it could not be rendered) and what stands around them.
 
-    *after* is what env.py does whenever a step was taken.
+    *after* is what env.py does whenever a step was taken, *heads* are the version rows then.
     """
 
+    heads: tuple[str, ...]
     before: tuple[Statement, ...] = ()
     own: tuple[Statement, ...] | None = None
     after: tuple[Statement, ...] = ()
@@ -134,7 +136,7 @@ def plan(
     elif reasons:
         run = replayed(project, steps, backend, reasons, on=on, where=where, tolerant=tolerant)
         done, version_table = run.steps, version_table or run.version_table
-    written = _sections(project, steps, offline, reasons, done)
+    written = _sections(steps, offline, reasons, done)
     return Recording(
         backend.name,
         offline.opening,
@@ -146,16 +148,12 @@ def plan(
 
 
 def _sections(
-    project: Project,
     steps: Plan,
     offline: _Offline,
     reasons: Mapping[str, str],
     done: Mapping[str, Replayed],
 ) -> Iterator[Section]:
-    from topchef_schema.bridge.steps import heads_along
-
-    along = heads_along(project.revisions, steps)
-    for step, part, heads in zip(steps, offline.parts, along, strict=True):
+    for step, part in zip(steps, offline.parts, strict=True):
         identity = step.revision.id
         heard = done[identity] if identity in reasons else Replayed(part.own or ())
         yield Section(
@@ -165,7 +163,7 @@ def _sections(
             heard.reads,
             heard.failure,
             fails=heard.where is not None,
-            heads=heads,
+            heads=part.heads,
         )
 
 
@@ -198,8 +196,8 @@ def each(
     return found
 
 
-def listing(recording: Recording) -> str:
-    """Return the statements of the revisions for a reader, and nothing around them."""
+def listing(recording: Recording) -> Sequence[str]:
+    """Return the statements of the revisions for a reader, and nothing around them, in pieces."""
     from topchef_schema.backends import named
 
     words = named(recording.backend).scripting
@@ -211,20 +209,34 @@ def listing(recording: Recording) -> str:
                 lines.append(comment(f"line {each.line}"))
             lines.append(words.terminated(each.sql))
         blocks.append("\n".join(lines))
-    return "\n\n".join(blocks) + "\n"
+    return ("\n\n".join(blocks) + "\n",)
 
 
-def joined(scripts: Sequence[tuple[str, str]]) -> str:
-    """Return scripts, each with what it is for, as one text."""
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """Pieces of text, one after the other; each is made when it is its turn, each time."""
+
+    parts: tuple[Iterable[str], ...]
+
+    def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(self.parts)
+
+
+def joined(scripts: Sequence[tuple[str, Iterable[str]]]) -> Iterable[str]:
+    """Return the pieces of scripts, each with what it is for, as those of one."""
     if len(scripts) == 1:
         return scripts[0][1]
-    return "\n".join(f"-- === {visible(name)} ===\n{text}" for name, text in scripts)
+    parts: list[Iterable[str]] = []
+    for number, (name, pieces) in enumerate(scripts):
+        parts += [("\n" if number else "", f"-- === {visible(name)} ===\n"), pieces]
+    return _Joined(tuple(parts))
 
 
 def _render(project: Project, steps: Plan, backend: Backend, where: Where) -> _Offline:
     """Run env.py offline and render every step that can be."""
     database, tenant = where
     from topchef_schema.bridge.environment import Door, EnvironmentFailed
+    from topchef_schema.bridge.steps import heads_along
 
     urls = {name: _leading_nowhere(backend, name) for name in project.databases}
     nowhere = project.at(urls, "the dialect")
@@ -249,7 +261,7 @@ def _render(project: Project, steps: Plan, backend: Backend, where: Where) -> _O
         reason = f"env.py has no offline mode ({said})"
         return _Offline(
             (),
-            tuple(_Part() for _ in steps),
+            tuple(map(_Part, heads_along(project.revisions, steps))),
             (),
             tuple((step.revision.id, reason) for step in steps),
         )
@@ -281,20 +293,21 @@ def _rendered(session: Session, steps: Plan, backend: Backend) -> _Offline:
     parts, reasons = [], []
     for step in steps:
         try:
-            parts.append(_split(session.step(step)))
+            said = session.step(step)
+            parts.append(_Part(session.heads_ahead(), *_split(said)))
         except StepFailed as failed:
             reasons.append((step.revision.id, f"{failed.location}: {first_line(failed.cause)}"))
             before, after = session.skip(step)
-            parts.append(_Part(before, None, after))
+            parts.append(_Part(session.heads_ahead(), before, None, after))
     table = session.version_table(session.dialect, if_not_exists=backend.online)
     return _Offline(opening, tuple(parts), (), tuple(reasons), table)
 
 
-def _split(said: tuple[Statement, ...]) -> _Part:
-    """Tell a step's own statements from BEGIN before, and from what comes after them."""
+def _split(said: tuple[Statement, ...]) -> Iterator[tuple[Statement, ...]]:
+    """Yield BEGIN before, a step's own statements, and what comes after them."""
     own = [position for position, each in enumerate(said) if each.revision is not None]
     first, last = (own[0], own[-1] + 1) if own else _empty(said)
-    return _Part(said[:first], said[first:last], said[last:])
+    yield from (said[:first], said[first:last], said[last:])
 
 
 def _empty(said: tuple[Statement, ...]) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from topchef_schema.model import (
 from topchef_schema.project import Project
 from topchef_schema.stages import journal, observe, resume, retrying, run_history
 from topchef_schema.stages.entry import Target
+from topchef_schema.stages.fingerprints import Fingerprints
 from topchef_schema.stages.journal import Journal
 from topchef_schema.stages.ledger import Ledger
 from topchef_schema.stages.retrying import Retries
@@ -91,6 +92,7 @@ class Run:
     external: bool = False
     transactional: bool = True
     more: bool = False
+    fingerprints: Fingerprints | None = None
 
     def body(self, session: Session, target: Target) -> Applied:
         """Read where the database is, now that the lock is held, and take the steps."""
@@ -141,8 +143,9 @@ class Run:
         ledger = None
         if self.history and steps.steps:
             at_once = not (self.whole_run and self.transactional)
-            ledger = run_history.opened(self.project, session, target, at_once=at_once)
-            ledger.read_files(step.revision for step in steps)
+            ledger = run_history.opened(
+                self.project, session, target, at_once=at_once, fingerprints=self.fingerprints
+            )
         stopping.work_begins()
         assert self.bounds is not None
         self.bounding = Bounding(self.bounds, session.autocommit)

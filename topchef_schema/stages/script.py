@@ -16,6 +16,7 @@ from topchef_schema.backends.scripting import Guard
 from topchef_schema.backends.timeouts import Limits
 from topchef_schema.model import VALUES_LEFT_OUT, Recording, Section
 from topchef_schema.model.sql_wrapping import wrapped
+from topchef_schema.stages.fingerprints import Fingerprints
 from topchef_schema.stages.replay import offline_dialect
 from topchef_schema.stages.script_contents import comment, contents, heading, is_boundary
 from topchef_schema.stages.script_rows import ScriptRows
@@ -43,16 +44,19 @@ def script(
     terms: Terms,
     *,
     lost: Sequence[str] = (),
-) -> str:
-    """Return the script; the same text on every run and machine.
+    fingerprints: Fingerprints | None = None,
+) -> Iterable[str]:
+    """Return the script in pieces; the same on every run and machine.
 
-    *lost* is what the way back does not bring back, for its table of contents.
+    *lost* is what the way back does not bring back, for its table of contents. The pieces are made
+    each time they are asked for, and are never all there at once: a script of thousands of
+    revisions is long.
     """
     from topchef_schema.backends import named
 
     backend = named(recording.backend)
     if recording.version_table is None:
-        return comment(f"{backend.title}: nothing to do") + "\n"
+        return (comment(f"{backend.title}: nothing to do") + "\n",)
     rows = None
     if terms.history and backend.online:
         rows = ScriptRows(
@@ -60,10 +64,25 @@ def script(
             backend.scripting,
             recording.version_table.schema,
             _digest(recording),
+            fingerprints or Fingerprints(),
         )
-    writer = _Writer(recording, backend, terms.limits, rows)
-    body = writer.write()
-    return "\n".join((contents(recording, backend, lost), *body)) + "\n"
+    return _Script(recording, backend, terms.limits, rows, lost)
+
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """One that is not written yet."""
+
+    recording: Recording
+    backend: Backend
+    limits: Limits
+    rows: ScriptRows | None
+    lost: Sequence[str]
+
+    def __iter__(self) -> Iterator[str]:
+        for line in contents(self.recording, self.backend, self.lost):
+            yield comment(line) + "\n"
+        yield from _Writer(self.recording, self.backend, self.limits, self.rows).write()
 
 
 def _digest(recording: Recording) -> str:
@@ -90,7 +109,7 @@ def version_rows(
         yield f"INSERT INTO {table} (version_num) VALUES ({text(each)})"
 
 
-def _is_torn(told: Sequence[Said]) -> bool:
+def _is_torn(told: Iterable[Said]) -> bool:
     """Whether a revision is not in one transaction with its version row."""
     return any(each.outside for each in told)
 
@@ -115,20 +134,20 @@ class _Writer:
         whole = [each.sql for each in recording.opening if is_boundary(each.sql)]
         self.whole_run = bool(whole) and backend.transactional_ddl
 
-    def write(self) -> list[str]:
-        """Return the script, line by line."""
+    def write(self) -> Iterator[str]:
+        """Yield the script, a revision at a time."""
         sections = self.recording.sections
-        told = [tuple(said(each, self.backend)) for each in sections]
         self._gap()
         self._add(self.words.preamble().rstrip(), self.bounds.opening())
         if locked := self.words.lock(self.version_table.key):
             self._add(comment("one migrator at a time: the lock is tried for once"), locked)
         self._gap()
-        self._first_look(torn=any(map(_is_torn, told)))
+        self._first_look(torn=any(_is_torn(said(each, self.backend)) for each in sections))
         for number, section in enumerate(sections, 1):
             self._gap()
             self._add(heading(section, number, len(sections)))
-            self._section(section, told[number - 1])
+            self._section(section)
+            yield self._taken()
         for each in self.recording.closing:
             if not is_boundary(each.sql):
                 self._send(each.sql)
@@ -136,7 +155,13 @@ class _Writer:
         if self.open:
             self._commit()
         self._add(self.bounds.closing(), self.words.unlock())
-        return self.lines
+        yield self._taken()
+
+    def _taken(self) -> str:
+        """Return the lines so far, and forget them."""
+        text = "\n".join((*self.lines, ""))
+        self.lines.clear()
+        return text
 
     def _add(self, *blocks: str) -> None:
         """Add what is not empty."""
@@ -184,8 +209,9 @@ class _Writer:
             self._send(self.rows.journal_made())
         self._add(self.words.require_finished(self.rows.journal, self.rows.unfinished))
 
-    def _section(self, section: Section, told: Sequence[Said]) -> None:
+    def _section(self, section: Section) -> None:
         self.bounds.next_revision()
+        told = tuple(said(section, self.backend))
         torn = self.rows is not None and _is_torn(told)
         self._before_section()
         if torn:

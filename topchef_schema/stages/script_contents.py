@@ -79,42 +79,46 @@ def comment(text: str) -> str:
     return "\n".join(f"-- {visible(line)}".rstrip() for line in text.splitlines() or [""])
 
 
-def contents(recording: Recording, backend: Backend, lost: Sequence[str] = ()) -> str:
-    """Return the table of contents; *lost* is what the way back does not bring back."""
+def contents(recording: Recording, backend: Backend, lost: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the lines of the table of contents; *lost* is what the way back does not bring back."""
     sections = recording.sections
     end = sections[-1].heads if sections else recording.start
     counts = [len(list(own(each))) for each in sections]
     direction = sections[0].step.direction if sections else Direction.UP
-    lines = [
+    yield from (
         f"{backend.title}, {direction}, from {listed(recording.start)} to {listed(end)}: "
         f"{_counted(len(sections), 'revision')}, {_counted(sum(counts), 'statement')}",
         f"run it with: {backend.scripting.run_with}",
         "It goes on only where the database is exactly where it starts, and stops at the first "
         "error.",
         "",
-        *_table(sections, counts),
-    ]
-    ends = [(each.step.revision.id, said) for each in sections for said in destroyed(each)]
-    if ends:
-        lines += ["", "What it takes away or changes:"]
-        lines += [f"  {revision} {said}" for revision, said in ends]
-    if lost:
-        lines += ["", "What it does not bring back, because the way up"]
-        lines += [f"  {each}" for each in lost]
-    return comment("\n".join(lines))
+    )
+    yield from _table(sections, counts)
+    ends = (f"  {each.step.revision.id} {said}" for each in sections for said in destroyed(each))
+    yield from _titled("What it takes away or changes:", ends)
+    yield from _titled(
+        "What it does not bring back, because the way up", (f"  {each}" for each in lost)
+    )
 
 
-def _table(sections: Sequence[Section], counts: Sequence[int]) -> list[str]:
+def _titled(title: str, lines: Iterator[str]) -> Iterator[str]:
+    """Yield *lines* below a title; where there are none, nothing."""
+    for number, line in enumerate(lines):
+        if number == 0:
+            yield from ("", title)
+        yield line
+
+
+def _table(sections: Sequence[Section], counts: Sequence[int]) -> Iterator[str]:
     ids = [each.step.revision.id for each in sections]
     width = max([len("revision"), *map(len, ids)])
-    lines = [f"  {'revision':{width}}  statements  message (tables)"]
+    yield f"  {'revision':{width}}  statements  message (tables)"
     for section, count in zip(sections, counts, strict=True):
         revision = section.step.revision
         names = dict.fromkeys(chain.from_iterable(map(_touched, own(section))))
         tables = f"({', '.join(names)})" if names else ""
         said = " ".join(filter(None, (*revision.message.splitlines()[:1], tables)))
-        lines.append(f"  {revision.id:{width}}  {count:>10}  {said}".rstrip())
-    return lines
+        yield f"  {revision.id:{width}}  {count:>10}  {said}".rstrip()
 
 
 def _touched(statement: Statement) -> list[str]:

@@ -8,7 +8,6 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from topchef_schema.model import SCRIPT_RUN, Direction, HistoryStatus, Revision, Step
-from topchef_schema.model.file_fingerprint import fingerprint, source_of
 from topchef_schema.stages.journal import journal_table
 from topchef_schema.stages.ledger import history_table
 from topchef_schema.stages.recorded import ONE_REVISION
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect, Table
 
     from topchef_schema.backends.scripting import Scripting
+    from topchef_schema.stages.fingerprints import Fingerprints
 
 _FIRST = 4
 """So many values of a row stand in its first line."""
@@ -32,6 +32,7 @@ class ScriptRows:
     words: Scripting
     schema: str | None
     digest: str
+    fingerprints: Fingerprints
 
     @property
     def journal(self) -> str:
@@ -91,7 +92,7 @@ class ScriptRows:
         return f"{SCRIPT_RUN}{self.digest[:24]}"
 
     def _history(self, step: Step, status: HistoryStatus, *, finished: str) -> str:
-        mark = fingerprint(source_of(step.revision.path))
+        mark = self.fingerprints(step.revision.path)
         return self._inserted(
             history_table(self.schema),
             {

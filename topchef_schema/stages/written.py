@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from topchef_schema.errors import TopchefError
 from topchef_schema.model import Direction, Plan, Recording
 from topchef_schema.project import Project
 from topchef_schema.stages import record, record_again, scratch, script
+from topchef_schema.stages.fingerprints import Fingerprints
 from topchef_schema.stages.record_again import Varying
 from topchef_schema.stages.script_contents import taken_away
 
@@ -19,12 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The script for one *database* of the setting ``databases``, None in all other projects."""
+    """The script for one *database* of the setting ``databases``, None in all other projects.
+
+    Its *pieces* are made each time they are asked for.
+    """
 
     recording: Recording
-    text: str
+    pieces: Iterable[str]
     database: str | None
     varying: tuple[Varying, ...]
+
+    @property
+    def text(self) -> str:
+        """The whole script."""
+        return "".join(self.pieces)
 
     @property
     def title(self) -> str:
@@ -38,13 +47,15 @@ def written(project: Project, steps: Plan, on: str, database: str | None, terms:
     Raises what `record.plan` raises.
     """
     backend, _ = scratch.resolve(on)
-    with record_again.beside(project, steps, backend.name, on=on, database=database) as again:
-        recording = record.plan(project, steps, backend, on=on, database=database)
-        recording, varying = again(recording)
-    lost = _lost(project, steps, backend.name, database)
-    return Written(
-        recording, script.script(project, recording, terms, lost=lost), database, varying
-    )
+    paths = [step.revision.path for step in steps] if terms.history and backend.online else []
+    with Fingerprints(paths) as fingerprints:
+        with record_again.beside(project, steps, backend.name, on=on, database=database) as again:
+            recording = record.plan(project, steps, backend, on=on, database=database)
+            recording, varying = again(recording)
+        lost = _lost(project, steps, backend.name, database)
+        fingerprints.wait()
+    text = script.script(project, recording, terms, lost=lost, fingerprints=fingerprints)
+    return Written(recording, text, database, varying)
 
 
 def _lost(project: Project, steps: Plan, backend: str, database: str | None) -> Sequence[str]:
