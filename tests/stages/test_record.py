@@ -14,7 +14,7 @@ from topchef_schema.backends.postgresql_script import libpq
 from topchef_schema.errors import HistoryError, MigrationError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from topchef_schema.backends.base import ScratchDatabase, Server
+    from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
 
 def schema(whole: Whole, database: ScratchDatabase) -> dict[str, str]:
@@ -79,6 +79,10 @@ def test_revision_that_reads(
         "dd40",
         "info",
     )
+    assert (finding.path, finding.line) == (
+        "alembic/versions/dd40.py",
+        shop.line("dd40", "found = "),
+    )
     assert report.script is not None
     assert "depends on the data" in report.script
     assert "?" not in report.script
@@ -89,6 +93,14 @@ def test_revision_that_reads(
     run(report.script, scratch)
     assert sorted(query(scratch, "SELECT n FROM counted")) == [(0,), (7,)]
     assert status(shop.on(scratch)).data["pending"] == []
+
+
+def test_where_a_revision_goes_on_after_an_error(project: MakeProject, server: Server) -> None:
+    body = 'try:\n    op.execute("CREATE TABLE t (a INT)")\nexcept RuntimeError:\n    pass'
+    shop = project(versions={"a1.py": revision("a1", body)})
+    (finding,) = sql(shop.load(), on=[text(server)]).findings
+    assert finding.after == "it catches errors, and none comes where its SQL is only written down"
+    assert (finding.path, finding.line) == ("alembic/versions/a1.py", shop.line("a1", "try:"))
 
 
 VALUES = """\
@@ -126,17 +138,79 @@ def test_values_arrive_as_they_are(
 
 
 def test_values_that_cannot_be_written_are_no_success(project: MakeProject, server: Server) -> None:
-    body = (
-        'made = op.create_table("blobs", sa.Column("b", sa.LargeBinary))\n'
-        'op.bulk_insert(made, [{"b": b"\\xff"}])'
-    )
+    body = """\
+class Word(sa.types.UserDefinedType):
+    cache_ok = True
+
+    def get_col_spec(self):
+        return "VARCHAR(20)"
+
+class Name(str):
+    pass
+
+made = op.create_table("words", sa.Column("w", Word()))
+op.bulk_insert(made, [{"w": Name("salt")}])"""
     shop = project(versions={"a.py": revision("a1", body)})
     report = sql(shop.load(), on=[text(server)])
     assert report.exit_code() == 10
     (error,) = [each for each in report.findings if str(each.severity) == "error"]
     assert (error.rule, error.revision) == ("depends-on-data", "a1")
     assert (error.path, error.line) == ("alembic/versions/a.py", shop.line("a1", "bulk_insert"))
-    assert str(error.sql).startswith("INSERT INTO blobs")
+    assert str(error.sql).startswith("INSERT INTO words")
+
+
+DRIVEN = """\
+from datetime import datetime, timedelta, timezone
+
+class Packed(sa.types.TypeDecorator):
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return None if value is None else value.encode("utf-16")
+
+made = op.create_table(
+    "values_of_drivers",
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("raw", sa.LargeBinary),
+    sa.Column("packed", Packed),
+    sa.Column("pickled", sa.PickleType),
+    sa.Column("lines", sa.Text),
+    sa.Column("moment", sa.DateTime),
+    sa.Column("lasts", sa.Interval),
+)
+east = timezone(timedelta(hours=5, minutes=30))
+rows = [
+    (b"\\x00\\xff'\\\\", "naïve", {"a": [1]}, "one\\r\\ntwo\\rthree\\r", timedelta(days=3)),
+    (b"only text", "", None, "\\r", timedelta(seconds=1)),
+    (b"", None, "", "it's\\r\\n\\\\r", None),
+]
+names = ("raw", "packed", "pickled", "lines", "lasts")
+rows = [dict(zip(names, row)) | {"moment": datetime(2024, 5, 1, 12, 30)} for row in rows]
+op.bulk_insert(made, [row | {"id": n} for n, row in enumerate(rows, 1)])
+for n, row in enumerate(rows, 10):
+    op.execute(made.insert().values(id=n, **row))
+"""
+
+ZONED = """
+op.execute(made.insert().values(id=20, moment=datetime(2024, 5, 1, 12, 30, tzinfo=east)))
+"""
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_values_are_written_as_drivers_send_them(
+    project: MakeProject, server: Server, backend: Backend, *, reads: bool
+) -> None:
+    """Bytes are not text, what ends lines is part of a value, and a moment keeps its zone, or not.
+
+    Those of PostgreSQL turn into the time zone of the session.
+    """
+    body = DRIVEN + (ZONED if backend.name != "postgresql" else "")
+    if reads:
+        body += 'op.get_bind().execute(sa.text("SELECT 1")).scalar_one()'
+    shop = project(versions={"a1.py": revision("a1", body)})
+    report = sql(shop.load(), on=[text(server)], prove=True)
+    assert [each for each in report.findings if str(each.severity) != "info"] == []
 
 
 ITS_NAME = revision(

@@ -262,7 +262,7 @@ class Backend(Protocol):
         """
 
     def inform(self, dialect: Dialect) -> None:
-        """Tell a dialect that never connects what a server would have told it."""
+        """Tell a dialect that never connects what a server, and a driver, would have told it."""
 
 
 def scratch_name() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch, mysql_throwaway
+from topchef_schema.backends.literals import write_as_sent
 from topchef_schema.backends.mysql_catalog import Catalog, Rows
 from topchef_schema.backends.mysql_ddl import MySQLCommits
 from topchef_schema.backends.mysql_foresight import MariaDBForesight
@@ -181,6 +182,7 @@ class MariaDB:
     def inform(self, dialect: Dialect) -> None:
         """Say that it is MariaDB: a dialect called mysql would learn it by connecting."""
         dialect._set_mariadb(is_mariadb=True, server_version_info=())  # type: ignore[attr-defined]
+        write_as_sent(dialect, binary="X'{}'", carriage_return="\\r", zones=False)
 
 
 def _batch(catalog: Catalog, statements: Sequence[str]) -> list[Rows]:

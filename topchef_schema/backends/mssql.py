@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import Failure
+from topchef_schema.backends.literals import write_as_sent
 from topchef_schema.backends.mssql_script import SQLServerScripting
 from topchef_schema.backends.offline_only import unreachable
 
@@ -83,7 +84,8 @@ class SQLServer:
         raise unreachable(self.title)
 
     def inform(self, dialect: Dialect) -> None:
-        """Do nothing: the dialect knows what it needs."""
+        """Say how values are sent."""
+        write_as_sent(dialect, binary="0x{}")
 
 
 BACKEND = SQLServer()

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch, mysql_throwaway
+from topchef_schema.backends.literals import write_as_sent
 from topchef_schema.backends.mysql_catalog import Catalog, Rows
 from topchef_schema.backends.mysql_ddl import MySQLCommits
 from topchef_schema.backends.mysql_foresight import MySQLForesight
@@ -160,7 +161,8 @@ class MySQL:
         return mysql_throwaway.start(MAKERS, self.with_driver)
 
     def inform(self, dialect: Dialect) -> None:
-        """Do nothing: the dialect knows what it needs."""
+        """Say how values are sent."""
+        write_as_sent(dialect, binary="X'{}'", carriage_return="\\r", zones=False)
 
 
 def _algorithm(statement: str) -> str:

@@ -14,6 +14,7 @@ from topchef_schema.backends.base import (
     safe_label,
     undisturbed,
 )
+from topchef_schema.backends.literals import write_as_sent
 from topchef_schema.backends.postgresql_ddl import PostgreSQLCommits
 from topchef_schema.backends.postgresql_foresight import PostgreSQLForesight
 from topchef_schema.backends.postgresql_script import PostgreSQLScripting
@@ -148,6 +149,7 @@ class PostgreSQL:
     def inform(self, dialect: Dialect) -> None:
         """Say that a backslash is a plain character: SQLAlchemy 2.0 asks the server for it."""
         vars(dialect)["_backslash_escapes"] = False
+        write_as_sent(dialect, binary="decode('{}', 'hex')")
 
 
 BACKEND = PostgreSQL()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import Failure, driver_connection, undisturbed
+from topchef_schema.backends.literals import write_as_sent
 from topchef_schema.backends.sqlite_foresight import SQLiteForesight
 from topchef_schema.backends.sqlite_script import SQLiteScripting
 from topchef_schema.backends.sqlite_transaction import SQLiteCommits
@@ -157,7 +158,8 @@ class SQLite:
         return FolderServer(url)
 
     def inform(self, dialect: Dialect) -> None:
-        """Do nothing: the dialect knows what it needs."""
+        """Say how values are sent."""
+        write_as_sent(dialect, binary="X'{}'", carriage_return="' || char(13) || '")
 
 
 def _always() -> bool:

@@ -152,7 +152,7 @@ def _findings(made: Written, *, strict: bool) -> Iterator[Finding]:
 
 def _unknown(recording: Recording, *, strict: bool) -> Iterator[Finding]:
     for section in recording.sections:
-        if section.reason is None:
+        if section.reason is None or section.where is None:
             continue
         note = Finding(
             rule="depends-on-data",
@@ -162,6 +162,8 @@ def _unknown(recording: Recording, *, strict: bool) -> Iterator[Finding]:
             backend=recording.backend,
             revision=section.step.revision.id,
             after=section.reason,
+            path=section.where.path,
+            line=section.where.line,
         )
         yield note
         for each in section.statements:

@@ -52,6 +52,7 @@ class Statement:
 class Section:
     """What one step says. *reason* is why it had to be run to be written down, else None.
 
+    *where* is the place in its file that says so.
     *reads* are the questions that it asked then. *unknown* is why its statements are not all here,
     and *fails* whether that is because it fails itself. *heads* are the version rows after it.
     *varies* says that it says something else each time, as with ``uuid4()``.
@@ -60,6 +61,7 @@ class Section:
     step: Step
     statements: tuple[Statement, ...]
     reason: str | None = None
+    where: Location | None = None
     reads: tuple[str, ...] = ()
     unknown: str | None = None
     fails: bool = False

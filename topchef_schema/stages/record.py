@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import first_line
 from topchef_schema.errors import UsageError
 from topchef_schema.model import (
+    Location,
     Plan,
     Recording,
     Section,
@@ -50,7 +51,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Offline:
-    """What offline mode gave, and the reason for each step it could not render.
+    """What offline mode gave, and the reason for each step it could not render, and its place.
 
     Without an offline mode, there is no *version_table*: a replay tells of it.
     """
@@ -58,8 +59,9 @@ class _Offline:
     opening: tuple[Statement, ...]
     parts: tuple[_Part, ...]
     closing: tuple[Statement, ...]
-    reasons: tuple[tuple[str, str], ...]
+    reasons: Mapping[str, str]
     version_table: VersionTable | None = None
+    places: Mapping[str, Location] = field(default_factory=dict)
 
 
 _OFFLINE = "it asks whether it is offline"
@@ -74,14 +76,14 @@ def _asks(step: Step) -> bool:
     return "is_offline_mode" in source or "as_sql" in source
 
 
-def _catches(source: str) -> bool:
-    """Whether a revision goes on after an error of a statement."""
+def _catches(source: str) -> int | None:
+    """Return the line where a revision goes on after an error of a statement, None if nowhere."""
     if "try:" not in source and "suppress(" not in source:
-        return False
+        return None
     try:
         tree = ast.parse(source)
     except SyntaxError:
-        return False
+        return None
     guarded: list[ast.Try | ast.With] = [
         each for each in ast.walk(tree) if isinstance(each, ast.Try) and each.handlers
     ]
@@ -90,7 +92,7 @@ def _catches(source: str) -> bool:
         for each in ast.walk(tree)
         if isinstance(each, ast.With) and "suppress(" in ast.unparse(each.items[0])
     ]
-    return any(_sends(part) for each in guarded for part in each.body)
+    return next((each.lineno for each in guarded if any(map(_sends, each.body))), None)
 
 
 def _sends(node: ast.AST) -> bool:
@@ -124,9 +126,12 @@ def plan(
     where = (database, tenant)
     offline = _render(project, steps, backend, where)
     reasons = dict(offline.reasons)
+    places = dict(offline.places)
     if backend.online:
-        catching = [step for step in steps if _catches(text_of(step.revision.path))]
-        reasons = {step.revision.id: _CATCHES for step in catching} | reasons
+        for step in steps:
+            line = _catches(text_of(step.revision.path))
+            if line is not None and reasons.setdefault(step.revision.id, _CATCHES) is _CATCHES:
+                places[step.revision.id] = Location(step.revision.path, line)
     if tolerant:
         reasons |= {step.revision.id: _OFFLINE for step in steps if _asks(step)}
     done: Mapping[str, Replayed] = {}
@@ -136,7 +141,7 @@ def plan(
     elif reasons:
         run = replayed(project, steps, backend, reasons, on=on, where=where, tolerant=tolerant)
         done, version_table = run.steps, version_table or run.version_table
-    written = _sections(steps, offline, reasons, done)
+    written = _sections(steps, offline, reasons, places, done)
     return Recording(
         backend.name,
         offline.opening,
@@ -151,15 +156,18 @@ def _sections(
     steps: Plan,
     offline: _Offline,
     reasons: Mapping[str, str],
+    places: Mapping[str, Location],
     done: Mapping[str, Replayed],
 ) -> Iterator[Section]:
     for step, part in zip(steps, offline.parts, strict=True):
         identity = step.revision.id
         heard = done[identity] if identity in reasons else Replayed(part.own or ())
+        where = places.get(identity) or Location(step.revision.path, None)
         yield Section(
             step,
             (*part.before, *heard.statements, *part.after),
             reasons.get(identity),
+            where if identity in reasons else None,
             heard.reads,
             heard.failure,
             fails=heard.where is not None,
@@ -263,7 +271,7 @@ def _render(project: Project, steps: Plan, backend: Backend, where: Where) -> _O
             (),
             tuple(map(_Part, heads_along(project.revisions, steps))),
             (),
-            tuple((step.revision.id, reason) for step in steps),
+            {step.revision.id: reason for step in steps},
         )
     offline, session = found[0]
     # The COMMIT of a transaction around the whole run comes when env.py is left.
@@ -290,17 +298,20 @@ def _rendered(session: Session, steps: Plan, backend: Backend) -> _Offline:
 
     session.start_from(steps.start)
     opening = session.listener.take()
-    parts, reasons = [], []
+    parts: list[_Part] = []
+    failures: dict[str, StepFailed] = {}
     for step in steps:
         try:
             said = session.step(step)
             parts.append(_Part(session.heads_ahead(), *_split(said)))
         except StepFailed as failed:
-            reasons.append((step.revision.id, f"{failed.location}: {first_line(failed.cause)}"))
+            failures[step.revision.id] = failed
             before, after = session.skip(step)
             parts.append(_Part(session.heads_ahead(), before, None, after))
     table = session.version_table(session.dialect, if_not_exists=backend.online)
-    return _Offline(opening, tuple(parts), (), tuple(reasons), table)
+    reasons = {key: f"{each.location}: {first_line(each.cause)}" for key, each in failures.items()}
+    places = {key: each.location for key, each in failures.items()}
+    return _Offline(opening, tuple(parts), (), reasons, table, places)
 
 
 def _split(said: tuple[Statement, ...]) -> Iterator[tuple[Statement, ...]]:
