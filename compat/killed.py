@@ -51,16 +51,16 @@ class Victim:
             cwd=self.work,
             env={**self.environment, "TOPCHEF_DATABASE_URL": url},
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             text=True,
         )
 
-    def finish(self, *arguments: str) -> tuple[int, str]:
-        """Run topchef-db to its end; return the exit code and what it said."""
+    def finish(self, *arguments: str) -> tuple[int, str, str]:
+        """Run topchef-db to its end; return the exit code, its report, and what it said beside."""
         process = self.start(*arguments)
-        said, _ = process.communicate()
-        return process.returncode, said
+        report, said = process.communicate()
+        return process.returncode, report, said
 
     def left(self) -> dict[str, Any]:
         """Return the schema, where the database is, and how often each revision was applied."""
@@ -71,10 +71,11 @@ class Victim:
         return {"schema": schema, "current": current, "applied": applied}
 
     def _answer(self, command: str) -> str:
-        code, said = self.finish("-q", command, "--format", "json")
+        # What a project says itself, of what is deprecated in it, stands beside the report.
+        code, report, said = self.finish("-q", command, "--format", "json")
         if code:
             raise RuntimeError(f"{command} ended with {code}: {said}")
-        return said
+        return report
 
 
 def main() -> int:
@@ -112,7 +113,7 @@ def storm(site: Site, backend: Backend, chance: random.Random, rounds: int) -> i
             project, backend, site.programs, {**site.environment, **given}, Path(folder), database
         )
         started = time.monotonic()
-        code, said = victim.finish("upgrade")
+        code, _, said = victim.finish("upgrade")
         seconds = time.monotonic() - started
         if code:
             raise RuntimeError(f"upgrade ended with {code}: {said}")
@@ -141,14 +142,15 @@ def killed_until_done(
     for _ in range(RUNS):
         process = victim.start("upgrade")
         try:
-            said, _ = process.communicate(timeout=chance.uniform(0.2, 1) * seconds / 2)
+            _, said = process.communicate(timeout=chance.uniform(0.2, 1) * seconds / 2)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate()
             kills += 1
         else:
             return kills, process.returncode, said
-    return kills, *victim.finish("upgrade")
+    code, _, said = victim.finish("upgrade")
+    return kills, code, said
 
 
 if __name__ == "__main__":
