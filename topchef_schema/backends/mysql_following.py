@@ -22,7 +22,7 @@ from topchef_schema.backends.mysql_protocol import run
 from topchef_schema.backends.show_create import quoted
 from topchef_schema.model import Snapshot, names_of
 from topchef_schema.model.sql_words import Word, named_table, one_statement, split
-from topchef_schema.model.sql_writes import WRITES, tables_written, verb_of
+from topchef_schema.model.sql_writes import SENT_BESIDE, WRITES, tables_written, verb_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -179,6 +179,7 @@ class Following:
 
         event.listen(connection.engine, "before_cursor_execute", sending)
         event.listen(connection.engine, "after_cursor_execute", sent)
+        connection.info[SENT_BESIDE] = lambda sql, _: self._done.append(sql)
 
     def _named(self, before: Counted, now: Counted, sent: Sequence[str]) -> set[str] | None:
         """Return the tables that were altered, None where it may be more than tables."""

@@ -15,7 +15,7 @@ from topchef_schema.backends import sqlite_schema
 from topchef_schema.backends.base import undisturbed
 from topchef_schema.backends.following import Unwritten, uncertain
 from topchef_schema.model import Snapshot
-from topchef_schema.model.sql_writes import WRITES, tables_written, verb_of
+from topchef_schema.model.sql_writes import SENT_BESIDE, WRITES, tables_written, verb_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,7 +31,8 @@ class Following:
     _version: int | None = None
     _tables: dict[str, str] = field(default_factory=dict)
     _last: Snapshot = field(default_factory=lambda: Snapshot({}))
-    _sent: list[tuple[str, int]] | None = None
+    _sent: list[tuple[str, int]] = field(default_factory=list)
+    _hears: bool = False
     _state: tuple[int, int] = (0, 0)
 
     def schema(self, connection: Connection) -> Snapshot:
@@ -51,11 +52,10 @@ class Following:
         with undisturbed(connection):
             changes, version = connection.exec_driver_sql(STATE).one()
         before, self._state = self._state, (changes, version)
-        if self._sent is None:
-            self._sent = []
+        sent, self._sent = self._sent, []
+        if not self._hears:
             self._hear(connection)
             return uncertain
-        sent, self._sent = self._sent, []
         told = sum(max(count, 0) for sql, count in sent if verb_of(sql) in WRITES)
         written = [tables_written(sql) for sql, _ in sent]
         if None in written or (changes, version) != (before[0] + told, before[1]):
@@ -67,7 +67,8 @@ class Following:
         from sqlalchemy import event
 
         def sent(_: Connection, cursor: Any, sql: str, *__: Any) -> None:
-            assert self._sent is not None
             self._sent.append((sql, cursor.rowcount))
 
+        self._hears = True
         event.listen(connection.engine, "after_cursor_execute", sent)
+        connection.info[SENT_BESIDE] = lambda sql, rows: self._sent.append((sql, rows))

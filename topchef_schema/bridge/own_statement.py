@@ -11,6 +11,8 @@ from contextlib import closing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from topchef_schema.model.sql_writes import SENT_BESIDE
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Delete, Dialect, Insert, Table, Update
 
@@ -52,6 +54,9 @@ class OwnStatement:
                     cursor.executemany(compiled.sql, values)
             except connection.dialect.loaded_dbapi.Error as error:
                 connection._handle_dbapi_exception(error, compiled.sql, None, None, None)
+            tell = connection.info.get(SENT_BESIDE)
+            if tell is not None:
+                tell(compiled.sql, cursor.rowcount)
             return cursor.rowcount
 
 

@@ -16,6 +16,12 @@ Names = frozenset[str]
 WRITES = {"DELETE", "INSERT", "REPLACE", "UPDATE"}
 """The first words of statements of which a database tells how many rows they changed."""
 
+SENT_BESIDE = "topchef_schema.sent_beside"
+"""The key in ``Connection.info`` of a function that is told of a statement past SQLAlchemy.
+
+Its arguments are the SQL, and how many rows it met. Who follows a database puts it there.
+"""
+
 _NONE: Names = frozenset()
 _READS = {"CHECKSUM", "DESC", "DESCRIBE", "PRAGMA", "SELECT", "SET", "SHOW", "USE"}
 _READS |= {"ANALYZE", "COMMENT", "GRANT", "REVOKE"}

@@ -187,7 +187,7 @@ def part(order: Order, on: str, database: str | None) -> Part:
     backend, _ = scratch.resolve(on)
     folder_of(backend.name, database)
     up = _way(order, order.steps, on, database)
-    return Part(order, backend, on, database, up, _way_back(order, on, database))
+    return Part(order, backend, on, database, up, _way_back(order, on, database, up.recording))
 
 
 def given_range(project: Project, range_: str | None, since: str | None) -> str:
@@ -221,9 +221,11 @@ def _empty(where: str) -> UsageError:
     )
 
 
-def _way(order: Order, steps: Plan, on: str, database: str | None) -> Way:
+def _way(
+    order: Order, steps: Plan, on: str, database: str | None, up: Recording | None = None
+) -> Way:
     """Return one way, with paths that are the same whatever folder one stands in."""
-    made = written(order.project, steps, on, database, order.terms)
+    made = written(order.project, steps, on, database, order.terms, up=up)
     text, sections = made.text, made.recording.sections
     for number, section in enumerate(sections, 1):
         old = heading(section, number, len(sections))
@@ -240,12 +242,12 @@ def _steady(section: Section, steady: SteadyPaths) -> Section:
     return replace(section, step=moved, reason=reason)
 
 
-def _way_back(order: Order, on: str, database: str | None) -> Way:
+def _way_back(order: Order, on: str, database: str | None, up: Recording) -> Way:
     try:
         steps = order.back
         for each in steps:
             _require_no_refusal(each.revision)
-        return _way(order, steps, on, database)
+        return _way(order, steps, on, database, up)
     except MigrationError as error:
         backend, _ = scratch.resolve(on)
         why = order.steady.text(f"{error.message} ({error.where})")

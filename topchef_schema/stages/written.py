@@ -41,10 +41,19 @@ class Written:
         return " ".join(filter(None, (self.recording.backend, self.database)))
 
 
-def written(project: Project, steps: Plan, on: str, database: str | None, terms: Terms) -> Written:
+def written(
+    project: Project,
+    steps: Plan,
+    on: str,
+    database: str | None,
+    terms: Terms,
+    *,
+    up: Recording | None = None,
+) -> Written:
     """Write the script of *steps*; *on* is a backend, or the server for what must be replayed.
 
-    Raises what `record.plan` raises.
+    On the way back, *up* is what the way up does, where that was recorded already. Raises what
+    `record.plan` raises.
     """
     backend, _ = scratch.resolve(on)
     paths = [step.revision.path for step in steps] if terms.history and backend.online else []
@@ -52,29 +61,20 @@ def written(project: Project, steps: Plan, on: str, database: str | None, terms:
         with record_again.beside(project, steps, backend.name, on=on, database=database) as again:
             recording = record.plan(project, steps, backend, on=on, database=database)
             recording, varying = again(recording)
-        lost = _lost(project, steps, backend.name, database)
+        lost = _lost(project, steps, backend.name, database, up)
         fingerprints.wait()
     text = script.script(project, recording, terms, lost=lost, fingerprints=fingerprints)
     return Written(recording, text, database, varying)
 
 
-def _lost(project: Project, steps: Plan, backend: str, database: str | None) -> Sequence[str]:
+def _lost(
+    project: Project, steps: Plan, backend: str, database: str | None, up: Recording | None
+) -> Sequence[str]:
     """Say what the way back does not bring back: what the way up took away."""
-    from topchef_schema import backends
-
     if all(step.direction is Direction.UP for step in steps):
         return ()
-    up = tuple(replace(step, direction=Direction.UP) for step in reversed(steps.steps))
-    below = project.revisions.heads_below(tuple(step.revision for step in up))
     try:
-        recording = record.plan(
-            project,
-            Plan(up, below),
-            backends.named(backend),
-            database=database,
-            tolerant=True,
-            replay=False,
-        )
+        recording = up or _way_up(project, steps, backend, database)
     except TopchefError as error:
         return [f"what the revisions took away is not known: {error.message}"]
     return [
@@ -82,3 +82,18 @@ def _lost(project: Project, steps: Plan, backend: str, database: str | None) -> 
         for section in recording.sections
         for said in taken_away(section)
     ]
+
+
+def _way_up(project: Project, steps: Plan, backend: str, database: str | None) -> Recording:
+    from topchef_schema import backends
+
+    up = tuple(replace(step, direction=Direction.UP) for step in reversed(steps.steps))
+    below = project.revisions.heads_below(tuple(step.revision for step in up))
+    return record.plan(
+        project,
+        Plan(up, below),
+        backends.named(backend),
+        database=database,
+        tolerant=True,
+        replay=False,
+    )
