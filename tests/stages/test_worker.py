@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -18,6 +19,10 @@ from topchef_schema.stages.worker import WorkerError, Workers
 
 def process() -> int:
     return os.getpid()
+
+
+def process_that_has(module: str, folder: str) -> int | None:
+    return os.getpid() if module in sys.modules and folder in sys.path else None
 
 
 def refusing() -> None:
@@ -76,6 +81,40 @@ def test_an_interrupt_while_it_starts(
     assert capfd.readouterr().err == ""
     monkeypatch.undo()
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_one_that_is_ready(capfd: pytest.CaptureFixture[str]) -> None:
+    with Workers(ahead=["colorsys", __name__]) as workers:
+        (waiting,) = workers._running
+        assert workers.call(os.getpid) not in (os.getpid(), waiting.process.pid)
+        sys.path.append("/only/now")
+        try:
+            assert workers.call(process_that_has, "colorsys", "/only/now") == waiting.process.pid
+        finally:
+            sys.path.remove("/only/now")
+        assert workers.call(process) not in (os.getpid(), waiting.process.pid)
+    with pytest.raises(WorkerError, match="being ended"):
+        workers.call(process)
+    assert capfd.readouterr().err == ""
+
+
+def test_one_that_is_not_needed(capfd: pytest.CaptureFixture[str]) -> None:
+    with Workers(ahead=["colorsys"]) as workers:
+        (waiting,) = workers._running
+    assert waiting.process.returncode is not None
+    asked = subprocess.run(
+        [sys.executable, "-c", ORPHAN], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert (asked.stdout, asked.stderr) == ("", "")
+    assert capfd.readouterr().err == ""
+
+
+ORPHAN = """
+import os
+from topchef_schema.stages.worker import Workers
+Workers(ahead=["colorsys"])
+os._exit(0)
+"""
 
 
 def test_end_from_another_thread(tmp_path: Path) -> None:

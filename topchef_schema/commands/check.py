@@ -15,7 +15,7 @@ import click
 
 from topchef_schema.commands import options
 from topchef_schema.commands.progress import bar
-from topchef_schema.commands.roundtrip import proof_options, proven
+from topchef_schema.commands.roundtrip import proof_options, proven, provers
 from topchef_schema.model import Check, Finding, Outcome, Report, Severity
 
 if TYPE_CHECKING:
@@ -41,9 +41,11 @@ def check(
     """
     from topchef_schema.stages.plan import chosen
 
-    revisions = chosen(project, None, since)
-    found = project.revisions.heads
-    report = proven(project, revisions, on, jobs, strict=strict, models=True, progress=progress)
+    with provers() as workers:
+        revisions = chosen(project, None, since)
+        found = project.revisions.heads
+        wishes = {"models": True, "progress": progress, "workers": workers}
+        report = proven(project, revisions, on, jobs, strict=strict, **wishes)
     checks, findings = _heads(found, heads)
     kept, moved = _bundles(project, on)
     failed = [each.name for each in (*checks, *kept) if each.outcome is Outcome.FAILED]

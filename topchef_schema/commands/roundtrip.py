@@ -24,6 +24,20 @@ if TYPE_CHECKING:
     from topchef_schema.model import Revision
     from topchef_schema.project import Project
     from topchef_schema.stages.prove import Proof
+    from topchef_schema.stages.worker import Workers
+
+_NEEDED = tuple(
+    f"topchef_schema.{each}"
+    for each in (
+        "bridge.environment",
+        "bridge.journaling",
+        "bridge.operations",
+        "bridge.revisions",
+        "bridge.steps",
+        "stages.one_by_one",
+    )
+)
+"""What a process imports that takes revisions up and down, which takes longest."""
 
 F = TypeVar("F", bound=Callable[..., Report])
 
@@ -70,7 +84,16 @@ def roundtrip(
 
     wishes = {"fail_fast": fail_fast, "keep": keep, "progress": progress}
     wishes["models"] = None if models else False
-    return proven(project, chosen(project, range_, since), on, jobs, strict=strict, **wishes)
+    with provers() as workers:
+        revisions = chosen(project, range_, since)
+        return proven(project, revisions, on, jobs, strict=strict, workers=workers, **wishes)
+
+
+def provers() -> Workers:
+    """Start what is to prove, so that it is ready when the revisions have been read here."""
+    from topchef_schema.stages.worker import Workers
+
+    return Workers(ahead=_NEEDED)
 
 
 def proven(

@@ -75,6 +75,7 @@ def prove(
     keep: bool = False,
     models: bool | None = None,
     progress: Progress | None = None,
+    workers: Workers | None = None,
 ) -> list[Proof]:
     """Prove *chosen* on each server of *on*, *jobs* at a time; order is that of *on*.
 
@@ -85,7 +86,7 @@ def prove(
     # Read now: an unreadable revision is one failure, not one for each backend.
     project.revisions.all  # noqa: B018
     identities = frozenset(each.id for each in chosen)
-    workers = Workers()
+    workers = workers or Workers()
     total = len(chosen) * len(on) * len(project.databases)
 
     def one(word: str, wishes: Wishes) -> list[Proof]:

@@ -6,6 +6,7 @@ database gets a new one.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import pickle
@@ -15,8 +16,9 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -36,14 +38,29 @@ class WorkerError(RuntimeError):
 class Workers:
     """The worker processes of one command, which can be ended from another thread.
 
-    *environment* is what they have beside that of this process.
+    *environment* is what they have beside that of this process. With *ahead* one is started at
+    once, and imports these modules while this process is on its way; the first call of a function
+    of theirs takes it.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str] | None = None,
+        *,
+        ahead: Sequence[str] = (),
+    ) -> None:
         self._environment = environment or {}
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._ahead = ahead
+        self._running: set[_Worker] = set()
         self._turn = threading.Lock()
         self._ended = False
+        self._ready = self._started() if ahead else None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
     def call(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
         """Return ``function(*arguments, **keywords)``, called in a new process.
@@ -52,22 +69,18 @@ class Workers:
         prints goes to stderr. Raises the `TopchefError` that the function raised.
         """
         level = logging.getLogger("topchef_schema").level or logging.WARNING
-        request = pickle.dumps((level, chosen_format(), function, arguments, keywords))
-        with tempfile.TemporaryDirectory(prefix="topchef_") as folder:
-            answer = Path(folder, "answer")
-            process = self._started(answer)
-            try:
-                process.communicate(request)
-            except BaseException:
-                process.terminate()
-                process.wait()
-                raise
-            finally:
-                with self._turn:
-                    self._running.discard(process)
-            if not answer.exists():
-                raise WorkerError(f"a worker process ended with code {process.returncode}")
-            kind, value = pickle.loads(answer.read_bytes())
+        # What was put on the path since the process was started, it has to find before the rest.
+        request = pickle.dumps((level, chosen_format(), _path()))
+        request += pickle.dumps((function, arguments, keywords))
+        worker = self._ready_for(function) or self._started()
+        try:
+            answer = worker.asked(request)
+        finally:
+            with self._turn:
+                self._running.discard(worker)
+        if answer is None:
+            raise WorkerError(f"a worker process ended with code {worker.process.returncode}")
+        kind, value = pickle.loads(answer)
         if kind == "error":
             raise value
         if kind == "bug":
@@ -79,24 +92,60 @@ class Workers:
         """Stop every worker, and let no new one start."""
         with self._turn:
             self._ended = True
-            for process in self._running:
-                process.terminate()
+            idle, self._ready = self._ready, None
+            for each in self._running:
+                each.process.terminate()
+        if idle is not None:
+            idle.forget()
 
-    def _started(self, answer: Path) -> subprocess.Popen[bytes]:
-        path = os.pathsep.join(filter(None, sys.path))
-        environment = {**os.environ, "PYTHONPATH": path, **self._environment}
+    def _ready_for(self, function: Callable[..., object]) -> _Worker | None:
+        with self._turn:
+            if self._ended or function.__module__ not in self._ahead:
+                return None
+            ready, self._ready = self._ready, None
+        return ready
+
+    def _started(self) -> _Worker:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(_path()), **self._environment}
         with self._turn:
             if self._ended:
                 raise WorkerError("the run is being ended")
-            with _uninterrupted():
-                process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", _MAIN, str(answer)],
-                    stdin=subprocess.PIPE,
-                    stdout=sys.__stderr__,
-                    env=environment,
-                )
-            self._running.add(process)
-        return process
+            worker = _Worker(environment, self._ahead)
+            self._running.add(worker)
+        return worker
+
+
+def _path() -> list[str]:
+    return list(filter(None, sys.path))
+
+
+class _Worker:
+    """One process, which takes one request and answers into a file."""
+
+    def __init__(self, environment: Mapping[str, str], ahead: Sequence[str]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="topchef_")
+        self._answer = Path(self._folder.name, "answer")
+        with _uninterrupted():
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _MAIN, str(self._answer), *ahead],
+                stdin=subprocess.PIPE,
+                stdout=sys.__stderr__,
+                env=environment,
+            )
+
+    def asked(self, request: bytes) -> bytes | None:
+        """Return the answer to *request*, None where the process ends without one."""
+        try:
+            self.process.communicate(request)
+            return self._answer.read_bytes() if self._answer.exists() else None
+        finally:
+            self.forget()
+
+    def forget(self) -> None:
+        """End the process, if it runs, and remove what it wrote."""
+        self.process.terminate()
+        self.process.communicate()
+        self._folder.cleanup()
 
 
 @contextmanager
@@ -121,16 +170,24 @@ def _heed_interrupts() -> None:
 
 
 def serve() -> int:
-    """Answer the request on stdin into the file named by the first argument; return the code."""
+    """Answer the request on stdin into the file named by the first argument; return the code.
+
+    The other arguments are the modules to import before it comes.
+    """
     from topchef_schema.bridge.loggers import keep_alembic_quiet
 
+    for module in sys.argv[2:]:
+        import_module(module)
+    request = io.BytesIO(sys.stdin.buffer.read())
+    if not request.getbuffer():
+        return 0  # there is none any more
     try:
         _heed_interrupts()
-        level, format_, *request = pickle.loads(sys.stdin.buffer.read())
+        level, format_, sys.path[:] = pickle.load(request)
         if level > logging.DEBUG:
             keep_alembic_quiet()
         with log_to_stderr(level, format_):
-            content = _answered(*request)
+            content = _answered(*pickle.load(request))
     except KeyboardInterrupt:
         return 130
     path = Path(sys.argv[1])
