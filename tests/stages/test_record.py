@@ -439,6 +439,10 @@ def test_several_backends_in_one_script(project: MakeProject) -> None:
         ("mysql", "up"),
     ]
     assert {each.backend for each in report.statements} == {"postgresql", "mysql"}
+    alone = [sql(project("linear").load(), "aa10", on=[each]) for each in ("postgresql", "mysql")]
+    assert report.data == {"scripts": [each.data["scripts"][0] for each in alone]}
+    first, second = (each.script for each in alone)
+    assert report.script == f"-- === postgresql ===\n{first}\n-- === mysql ===\n{second}"
 
 
 def test_ranges_that_are_none(project: MakeProject) -> None:

@@ -99,7 +99,7 @@ def sql(
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Scripts(Mapping[str, Any]):
     """The scripts as data, each of them one text, which is made when it is asked for."""
 
