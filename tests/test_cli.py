@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ import pytest
 from tests.documents_of_reports import checked
 from tests.whole_projects import MakeProject, Whole, query, revision, tables, text
 from topchef_schema import history
+from topchef_schema.stages import script
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
@@ -259,14 +260,31 @@ def test_output_does_not_depend_on_the_terminals_character_set(project: MakeProj
 def test_escapes_in_a_value_are_part_of_a_script(project: MakeProject) -> None:
     """What a terminal would take for colours is data, and a pipe is no terminal."""
     value = "\x1b[31mred"
-    body = f"op.execute({'INSERT INTO dishes VALUES (' + repr(value) + ')'!r})"
+    insertion = f"INSERT INTO dishes VALUES ('{value}')"
+    body = f"op.execute({insertion!r})"
     shop = project(versions={"a.py": revision("a1", body)})
     done = shop.program("sql", "--on", "postgresql")
     assert (done.returncode, done.stderr) == (0, "")
     written = shop.program("sql", "--on", "postgresql", "-o", "up.sql")
     assert written.returncode == 0
     assert done.stdout == (shop.root / "up.sql").read_text(encoding="utf-8")
-    assert value in done.stdout.replace("\\x1b", "\x1b")
+    assert insertion in done.stdout
+
+
+def test_a_script_that_cannot_be_finished_leaves_the_old_file(
+    project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = project("linear")
+    shop.write("up.sql", "-- of the last release")
+
+    def fails(writer: script._Writer) -> Iterator[str]:
+        yield "-- the beginning"
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(script._Writer, "write", fails)
+    with pytest.raises(RuntimeError):
+        shop.call("sql", "--on", "sqlite", "-o", "up.sql")
+    assert (shop.root / "up.sql").read_text() == "-- of the last release"
 
 
 GLOBAL = [

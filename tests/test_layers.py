@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "topchef_schema"
 
 FLOORS = {
-    **dict.fromkeys(("errors", "discover", "model", "stopping", "types"), 1),
+    **dict.fromkeys(("collecting", "errors", "discover", "model", "stopping", "types"), 1),
     **dict.fromkeys(("bridge", "backends", "rules", "formats", "database"), 2),
     **dict.fromkeys(("project", "settings"), 3),
     **dict.fromkeys(("stages", "shortcut"), 4),

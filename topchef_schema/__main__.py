@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Mapping
 from typing import NoReturn
 
 
@@ -32,18 +31,11 @@ def _run() -> NoReturn:
             quick.leave(sys.stdout, answer)
             sys.exit(0)
         given = [*given, "--no-fast"]  # that has just been tried
+    from topchef_schema import collecting
     from topchef_schema.cli import main as run
 
-    # Of thousands of revisions, nothing is to be thrown away: what was looked through once, for
-    # what is, is not looked through again.
-    gc.set_threshold(20_000)
-    gc.callbacks.append(_keep)
+    collecting.tune()
     run(given)
-
-
-def _keep(phase: str, information: Mapping[str, int]) -> None:
-    if phase == "stop" and information["generation"]:
-        gc.freeze()
 
 
 if __name__ == "__main__":

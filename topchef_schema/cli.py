@@ -222,9 +222,16 @@ def _tell(error: ErrorInfo, text: str) -> None:
 
 
 def _write_file(path: Path, text: Iterable[str]) -> None:
+    """Write what *text* yields, once all of it is there: half a script would be run as a whole."""
+    import shutil
+    import tempfile
+
     try:
-        with path.open("w", encoding="utf-8") as file:
-            file.writelines(text)
+        with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as whole:
+            whole.writelines(text)
+            whole.seek(0)
+            with path.open("w", encoding="utf-8") as file:
+                shutil.copyfileobj(whole, file)
     except OSError as error:
         raise UsageError(
             f"the report cannot be written: {error.strerror}",

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from topchef_schema import collecting
 from topchef_schema.errors import UnreachableError, UsageError
 from topchef_schema.model import DatabaseUrl, Environment
 from topchef_schema.settings import Settings, parse_settings
@@ -86,7 +87,9 @@ class Project:
         """The project's revisions; raises `UsageError` for a file that cannot be read."""
         from topchef_schema.bridge.revisions import Revisions
 
-        return Revisions.load(self.environment)
+        found = Revisions.load(self.environment)
+        collecting.keep()
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         # Revision modules cannot be sent to another process; it reads them itself.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,6 +76,57 @@ def test_a_run_that_fails_leaves_no_process(paths: list[str]) -> None:
     with pytest.raises(RuntimeError), made:
         raise RuntimeError
     assert process.poll() is not None
+
+
+def test_an_interrupt_while_it_is_waited_for(
+    paths: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Fingerprints(paths)
+    process = made._process
+    assert process is not None
+    usual = process.wait
+    monkeypatch.setattr(process, "wait", lambda: interrupted(process, usual))
+    with pytest.raises(KeyboardInterrupt), made:
+        made.wait()
+    assert process.poll() is not None
+
+
+def interrupted(process: subprocess.Popen[bytes], usual: Callable[[], int]) -> None:
+    vars(process)["wait"] = usual
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("what", ["program", "folder"])
+def test_it_goes_without_a_process(
+    paths: list[str], what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if what == "program":
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    else:  # a file system that is read-only
+        monkeypatch.setattr(tempfile, "TemporaryFile", no_folder)
+    with Fingerprints(paths) as made:
+        assert made._process is None
+        assert [made(each) for each in paths] == expected(paths)
+
+
+def no_folder() -> None:
+    raise FileNotFoundError("no usable temporary directory")
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_they_are_of_the_files_as_they_were(
+    paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, few: bool
+) -> None:
+    """A revision may go to another folder, and a deployment may replace files."""
+    monkeypatch.chdir(tmp_path)
+    given = [os.path.relpath(each) for each in paths[: 3 if few else None]]
+    right = expected(given)
+    with Fingerprints(given) as made:
+        if not few:
+            made.wait()
+        Path(given[0]).write_text("changed = True\n")
+        monkeypatch.chdir("/")
+        assert [made(each) for each in given] == right
 
 
 @pytest.mark.parametrize("count", [0, 1, module.MANY - 1])

@@ -31,6 +31,7 @@ MADE_UP = revision(
 UNDO = "DROP TABLE IF EXISTS last; DROP TABLE IF EXISTS tokens"
 
 
+@pytest.mark.timeout(3600)  # of all of them
 @pytest.mark.fact(2)
 @pytest.mark.parametrize("each", ["0", "1"])
 @pytest.mark.parametrize("way", sorted(WAYS))
@@ -59,6 +60,7 @@ def test_killed_at_a_statement(
     assert tally.by_a_person == 0
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.fact(21)
 def test_values_that_are_made_up_in_each_run(
     project: MakeProject,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -162,6 +163,13 @@ op.bulk_insert(made, [{"w": Name("salt")}])"""
 DRIVEN = """\
 from datetime import datetime, timedelta, timezone
 
+class Earlier(sa.types.TypeDecorator):
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return value and value - timedelta(hours=2)
+
 class Packed(sa.types.TypeDecorator):
     impl = sa.LargeBinary
     cache_ok = True
@@ -177,7 +185,9 @@ made = op.create_table(
     sa.Column("pickled", sa.PickleType),
     sa.Column("lines", sa.Text),
     sa.Column("moment", sa.DateTime),
+    sa.Column("earlier", Earlier),
     sa.Column("lasts", sa.Interval),
+    sa.Column("said", sa.String(20), server_default="a\\rb", comment="one\\r\\ntwo"),
 )
 east = timezone(timedelta(hours=5, minutes=30))
 rows = [
@@ -186,14 +196,16 @@ rows = [
     (b"", None, "", "it's\\r\\n\\\\r", None),
 ]
 names = ("raw", "packed", "pickled", "lines", "lasts")
-rows = [dict(zip(names, row)) | {"moment": datetime(2024, 5, 1, 12, 30)} for row in rows]
+then = datetime(2024, 5, 1, 12, 30)
+rows = [dict(zip(names, row)) | {"moment": then, "earlier": then} for row in rows]
 op.bulk_insert(made, [row | {"id": n} for n, row in enumerate(rows, 1)])
 for n, row in enumerate(rows, 10):
     op.execute(made.insert().values(id=n, **row))
 """
 
 ZONED = """
-op.execute(made.insert().values(id=20, moment=datetime(2024, 5, 1, 12, 30, tzinfo=east)))
+there = datetime(2024, 5, 1, 12, 30, tzinfo=east)
+op.execute(made.insert().values(id=20, moment=there, earlier=there))
 """
 
 
@@ -442,6 +454,8 @@ def test_several_backends_in_one_script(project: MakeProject) -> None:
     alone = [sql(project("linear").load(), "aa10", on=[each]) for each in ("postgresql", "mysql")]
     assert report.data == {"scripts": [each.data["scripts"][0] for each in alone]}
     first, second = (each.script for each in alone)
+    assert pickle.loads(pickle.dumps(report)) == report
+    assert json.loads(json.dumps(report.data)) == report.data
     assert report.script == f"-- === postgresql ===\n{first}\n-- === mysql ===\n{second}"
 
 

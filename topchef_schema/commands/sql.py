@@ -10,11 +10,11 @@ folder still is what the revisions say.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, wraps
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
@@ -34,7 +34,26 @@ if TYPE_CHECKING:
     from topchef_schema.project import Project
     from topchef_schema.stages.written import Written
 
+P = ParamSpec("P")
 
+
+def _plain(function: Callable[P, Report]) -> Callable[P, Report]:
+    """Let the report of *function* hold its scripts as text, for whoever sends it elsewhere.
+
+    The program itself has no need of all of them at once, and takes `__wrapped__`.
+    """
+
+    @wraps(function)
+    def plain(*arguments: P.args, **keywords: P.kwargs) -> Report:
+        report = function(*arguments, **keywords)
+        if report.pieces is None:
+            return report
+        return replace(report, pieces=("".join(report.pieces),), data=dict(report.data))
+
+    return plain
+
+
+@_plain
 def sql(
     project: Project,
     range_: str | None = None,
@@ -214,7 +233,8 @@ def _stops(note: Finding, statement: Statement, message: str, help_: str) -> Fin
 @waits.statement_timeout_option
 def sql_command(project: Project, *, range_: str | None, **arguments: object) -> Report:
     """Hand the options to `sql`."""
-    return sql(project, range_, **arguments)  # type: ignore[arg-type]
+    report: Report = sql.__wrapped__(project, range_, **arguments)  # type: ignore[attr-defined]
+    return report
 
 
 COMMAND = options.command(

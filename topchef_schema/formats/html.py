@@ -79,9 +79,9 @@ def _body(report: Report, fail_on: Severity) -> Iterator[str]:
         yield "<h2>Findings</h2>"
     for group in grouped(report.findings):
         yield from _group(group, fail_on)
-    if report.script is not None:
+    if (script := report.script) is not None:
         yield "<h2>Script</h2>"
-        yield f"<pre>{_text(report.script)}</pre>"
+        yield f"<pre>{_text(script)}</pre>"
     elif report.statements:
         yield from _statements(report.statements)
 

@@ -38,8 +38,8 @@ def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
     cells = Cells(report)
     blocks += [_table(table, cells) for table in report.tables if table.rows]
     blocks += [_group(each, fail_on) for each in grouped(report.findings)]
-    if report.script is not None:
-        blocks.append(_folded("SQL", _fenced(report.script)))
+    if (script := report.script) is not None:
+        blocks.append(_folded("SQL", _fenced(script)))
     elif report.statements:
         sql = "\n".join(f"{each.sql.rstrip().rstrip(';')};" for each in report.statements)
         count = len(report.statements)

@@ -19,8 +19,8 @@ def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
             f"where: {visible(error.where)}\n"
             f" help: {visible(error.hint)}"
         )
-    if report.script is not None:
-        blocks.append(report.script.rstrip("\n"))
+    if (script := report.script) is not None:
+        blocks.append(script.rstrip("\n"))
     if report.summary is not None:
         blocks.append(visible(report.summary))
     return "\n\n".join(blocks) + "\n" if blocks else ""

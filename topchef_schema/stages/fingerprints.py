@@ -5,6 +5,7 @@ To compute them takes about as long as to take, or to write down, a simple step.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -22,17 +23,22 @@ _MAIN = "from topchef_schema.stages.fingerprints import serve; serve()"
 
 
 class Fingerprints:
-    """Gives the fingerprint of a file; many *paths* are read by a process of its own.
+    """Gives the fingerprints that files had when this was made; a process of its own reads many.
 
     While that one is at it, and where it is not heard of again, they are computed here.
     """
 
     def __init__(self, paths: Sequence[str] = ()) -> None:
         self._found: dict[str, str | None] = {}
-        self._paths = tuple(dict.fromkeys(paths))
+        # A revision may go to another folder.
+        self._paths = {path: os.path.abspath(path) for path in paths}
         self._process: subprocess.Popen[bytes] | None = None
         if len(self._paths) >= MANY and _processors() > 1 and sys.executable:
-            self._start()
+            # Where no file can be made, or no process started, it goes without.
+            with contextlib.suppress(OSError):
+                self._start()
+        if self._process is None:
+            self._read_the_rest()
 
     def __enter__(self) -> Fingerprints:
         return self
@@ -45,43 +51,53 @@ class Fingerprints:
         if self._process is not None and self._process.poll() is not None:
             self.wait()
         if path not in self._found:
-            self._found[path] = fingerprint(source_of(path))
+            self._found[path] = fingerprint(source_of(self._paths.get(path, path)))
         return self._found[path]
 
     def wait(self) -> None:
-        """Take over what the process found, once it is ready."""
-        process, self._process = self._process, None
-        if process is None:
+        """Take over what the process finds, once it is ready."""
+        if self._process is None:
             return
-        with self._answers:
-            if process.wait() == 0:
-                self._answers.seek(0)
-                lines = self._answers.read().decode().splitlines()
-                self._found |= {
-                    path: line or None for path, line in zip(self._paths, lines, strict=True)
-                }
+        if self._process.wait() == 0:
+            self._answers.seek(0)
+            lines = self._answers.read().decode().splitlines()
+            self._found |= {
+                path: line or None for path, line in zip(self._paths, lines, strict=True)
+            }
+        self.end()
+        self._read_the_rest()
 
     def end(self) -> None:
         """Let the process go, ready or not."""
-        if self._process is not None:
-            self._process.kill()
-            self.wait()
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            self._answers.close()
+
+    def _read_the_rest(self) -> None:
+        for path in self._paths:
+            self(path)
 
     def _start(self) -> None:
         import subprocess
         import tempfile
 
-        self._answers: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         with tempfile.TemporaryFile() as questions:
-            questions.write(os.fsencode("\0".join(self._paths)))
+            questions.write(os.fsencode("\0".join(self._paths.values())))
             questions.seek(0)
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-S", "-c", _MAIN],
-                stdin=questions,
-                stdout=self._answers,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
+            self._answers: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-S", "-c", _MAIN],
+                    stdin=questions,
+                    stdout=self._answers,
+                    stderr=subprocess.DEVNULL,
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                )
+            except OSError:
+                self._answers.close()
+                raise
 
 
 def serve() -> None:

@@ -70,7 +70,7 @@ _OFFLINE = "it asks whether it is offline"
 _CATCHES = "it catches errors, and none comes where its SQL is only written down"
 
 
-def _asks(step: Step) -> bool:
+def asks(step: Step) -> bool:
     """Whether the revision may do something else where its SQL is only written down."""
     source = text_of(step.revision.path)
     return "is_offline_mode" in source or "as_sql" in source
@@ -133,7 +133,7 @@ def plan(
             if line is not None and reasons.setdefault(step.revision.id, _CATCHES) is _CATCHES:
                 places[step.revision.id] = Location(step.revision.path, line)
     if tolerant:
-        reasons |= {step.revision.id: _OFFLINE for step in steps if _asks(step)}
+        reasons |= {step.revision.id: _OFFLINE for step in steps if asks(step)}
     done: Mapping[str, Replayed] = {}
     version_table = offline.version_table
     if not replay and not backend.made_by_connecting:

@@ -74,7 +74,9 @@ def _lost(
     if all(step.direction is Direction.UP for step in steps):
         return ()
     try:
-        recording = up or _way_up(project, steps, backend, database)
+        # A script leaves out what a revision does only online, and that counts, too.
+        known = up is not None and not any(map(record.asks, steps))
+        recording = up if up and known else _way_up(project, steps, backend, database)
     except TopchefError as error:
         return [f"what the revisions took away is not known: {error.message}"]
     return [
