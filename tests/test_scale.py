@@ -22,6 +22,7 @@ from tests.whole_projects import MakeProject, Whole, text
 from topchef_schema import backends
 from topchef_schema.bridge.autogenerate import Operation
 from topchef_schema.model import Snapshot, diff
+from topchef_schema.stages import fingerprints
 from topchef_schema.stages.entry import connected
 from topchef_schema.stages.function_body import merged
 from topchef_schema.stages.one_by_one import Task, work
@@ -81,6 +82,12 @@ pytestmark = pytest.mark.timeout(3600)
 def unit(exhaustive: bool) -> int:
     """A third of the revisions of the largest project."""
     return 5000 // 3 if exhaustive else 70
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be done by a second process: how far that is depends on the machine."""
+    monkeypatch.setattr(fingerprints, "_processors", lambda: 1)
 
 
 MOVES = (
