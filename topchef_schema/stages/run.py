@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from topchef_schema import stopping
@@ -92,7 +92,7 @@ class Run:
     external: bool = False
     transactional: bool = True
     more: bool = False
-    fingerprints: Fingerprints | None = None
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
 
     def body(self, session: Session, target: Target) -> Applied:
         """Read where the database is, now that the lock is held, and take the steps."""
@@ -143,9 +143,8 @@ class Run:
         ledger = None
         if self.history and steps.steps:
             at_once = not (self.whole_run and self.transactional)
-            ledger = run_history.opened(
-                self.project, session, target, at_once=at_once, fingerprints=self.fingerprints
-            )
+            ledger = run_history.opened(self.project, session, target, at_once=at_once)
+            ledger = replace(ledger, fingerprints=self.fingerprints)
         stopping.work_begins()
         assert self.bounds is not None
         self.bounding = Bounding(self.bounds, session.autocommit)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from topchef_schema.backends.base import first_line
 from topchef_schema.model import Direction, HistoryStatus
 from topchef_schema.stages import journal
-from topchef_schema.stages.fingerprints import Fingerprints
 from topchef_schema.stages.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -24,20 +23,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def opened(
-    project: Project,
-    session: Session,
-    target: Target,
-    *,
-    at_once: bool = True,
-    fingerprints: Fingerprints | None = None,
-) -> Ledger:
+def opened(project: Project, session: Session, target: Target, *, at_once: bool = True) -> Ledger:
     """Open the history of one database, and make the tables that a run needs.
 
     Where rows are not written *at_once*, whoever commits has to write them before.
     """
     connection = session.connection
-    ledger = of_database(project, session, target, at_once=at_once, fingerprints=fingerprints)
+    ledger = of_database(project, session, target, at_once=at_once)
     ledger.create(connection)
     if not target.backend.transactional_ddl:
         # Where making it later would commit what it is to tell of.
@@ -47,12 +39,7 @@ def opened(
 
 
 def of_database(
-    project: Project,
-    session: Session,
-    target: Target,
-    *,
-    at_once: bool = True,
-    fingerprints: Fingerprints | None = None,
+    project: Project, session: Session, target: Target, *, at_once: bool = True
 ) -> Ledger:
     """Return the history of one database, whose tables are there; see `opened`."""
     return Ledger(
@@ -61,7 +48,6 @@ def of_database(
         folder=Path(project.environment.config_file).absolute().parent,
         run_id=target.run_id,
         waiting=None if at_once else [],
-        fingerprints=fingerprints or Fingerprints(),
     )
 
 
