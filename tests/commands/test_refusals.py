@@ -12,7 +12,6 @@ import pytest
 
 from tests.whole_projects import MakeProject, call, execute, query, revision, tables, text
 from topchef_schema import stamp, upgrade
-from topchef_schema.project import packaged_config
 
 if TYPE_CHECKING:
     import subprocess
@@ -120,8 +119,9 @@ def without_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """Work in an empty folder, where TopChef's own project is used."""
     monkeypatch.delenv("TOPCHEF_DATABASE_URL", raising=False)
     monkeypatch.chdir(tmp_path)
+    path = list(sys.path)
     yield tmp_path
-    sys.path[:] = [each for each in sys.path if each != str(packaged_config().parent)]
+    sys.path[:] = path
 
 
 def test_packaged_project_on_somebody_elses_database(
