@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -285,6 +286,19 @@ def test_a_script_that_cannot_be_finished_leaves_the_old_file(
     with pytest.raises(RuntimeError):
         shop.call("sql", "--on", "sqlite", "-o", "up.sql")
     assert (shop.root / "up.sql").read_text() == "-- of the last release"
+
+
+def test_a_file_is_written_where_no_other_can_be_made(
+    project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_folder(*_: object, **__: object) -> None:
+        raise FileNotFoundError("no usable temporary directory")
+
+    shop = project("linear")
+    assert shop.call("sql", "--on", "sqlite", "-o", "usual.sql").returncode == 0
+    monkeypatch.setattr(tempfile, "TemporaryFile", no_folder)
+    assert shop.call("sql", "--on", "sqlite", "-o", "up.sql").returncode == 0
+    assert (shop.root / "up.sql").read_bytes() == (shop.root / "usual.sql").read_bytes()
 
 
 GLOBAL = [

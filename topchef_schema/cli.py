@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 
@@ -224,10 +224,9 @@ def _tell(error: ErrorInfo, text: str) -> None:
 def _write_file(path: Path, text: Iterable[str]) -> None:
     """Write what *text* yields, once all of it is there: half a script would be run as a whole."""
     import shutil
-    import tempfile
 
     try:
-        with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as whole:
+        with _draft() as whole:
             whole.writelines(text)
             whole.seek(0)
             with path.open("w", encoding="utf-8") as file:
@@ -238,6 +237,16 @@ def _write_file(path: Path, text: Iterable[str]) -> None:
             where=str(path),
             hint="give a path in a folder that exists to --output",
         ) from None
+
+
+def _draft() -> IO[str]:
+    """Return a file for what is not finished; in memory, where no other can be made."""
+    import tempfile
+
+    try:
+        return tempfile.TemporaryFile("w+", encoding="utf-8", newline="")
+    except OSError:
+        return io.StringIO()
 
 
 def _level(given: Sequence[str]) -> int:

@@ -83,6 +83,8 @@ class Fingerprints:
         import subprocess
         import tempfile
 
+        from topchef_schema.stages.worker import finding_the_same
+
         with tempfile.TemporaryFile() as questions:
             questions.write(os.fsencode("\0".join(self._paths.values())))
             questions.seek(0)
@@ -93,7 +95,7 @@ class Fingerprints:
                     stdin=questions,
                     stdout=self._answers,
                     stderr=subprocess.DEVNULL,
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                    env=finding_the_same(),
                 )
             except OSError:
                 self._answers.close()

@@ -16,7 +16,6 @@ from topchef_schema.backends.scripting import Guard
 from topchef_schema.backends.timeouts import Limits
 from topchef_schema.model import VALUES_LEFT_OUT, Recording, Section
 from topchef_schema.model.sql_wrapping import wrapped
-from topchef_schema.stages.fingerprints import Fingerprints
 from topchef_schema.stages.replay import offline_dialect
 from topchef_schema.stages.script_contents import comment, contents, heading, is_boundary
 from topchef_schema.stages.script_rows import ScriptRows
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend
     from topchef_schema.backends.scripting import Scripting
     from topchef_schema.project import Project
+    from topchef_schema.stages.fingerprints import Fingerprints
 
 _OF_THE_SESSION = re.compile(r"\s*(set|use)\b", re.IGNORECASE)
 
@@ -43,8 +43,8 @@ def script(
     recording: Recording,
     terms: Terms,
     *,
-    lost: Sequence[str] = (),
-    fingerprints: Fingerprints | None = None,
+    lost: Sequence[str],
+    fingerprints: Fingerprints,
 ) -> Iterable[str]:
     """Return the script in pieces; the same on every run and machine.
 
@@ -64,7 +64,7 @@ def script(
             backend.scripting,
             recording.version_table.schema,
             _digest(recording),
-            fingerprints or Fingerprints(),
+            fingerprints,
         )
     return _Script(recording, backend, terms.limits, rows, lost)
 

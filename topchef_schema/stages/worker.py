@@ -106,13 +106,18 @@ class Workers:
         return ready
 
     def _started(self) -> _Worker:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(_path()), **self._environment}
+        environment = {**finding_the_same(), **self._environment}
         with self._turn:
             if self._ended:
                 raise WorkerError("the run is being ended")
             worker = _Worker(environment, self._ahead)
             self._running.add(worker)
         return worker
+
+
+def finding_the_same() -> dict[str, str]:
+    """Return the environment of a Python that imports what this process does."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(_path())}
 
 
 def _path() -> list[str]:
