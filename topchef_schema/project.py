@@ -101,11 +101,13 @@ class Project:
         return self.settings.databases or (None,)
 
     def at(self, urls: Mapping[str | None, str], source: str) -> Project:
-        """Return the same project on other databases, one for each of `databases`."""
+        """Return the same project on scratch databases, one for each of `databases`."""
         named = {name: DatabaseUrl(url, source) for name, url in urls.items()}
         one = named.pop(None, None)
         several = {name: url for name, url in named.items() if name is not None}
-        return replace(self, environment=replace(self.environment, url=one, urls=several))
+        return replace(
+            self, environment=replace(self.environment, url=one, urls=several, scratch=True)
+        )
 
     @property
     def backends(self) -> tuple[str, ...]:

@@ -327,3 +327,14 @@ def test_failures_to_connect_are_told_apart(
             backend.exists(url)
         assert "not the password" not in str(refused.value)
         assert str(scratch.url.password) not in str(refused.value)
+
+
+def test_a_disposable_connection_is_in_no_transaction_it_was_not_in(
+    backend: Backend, connection: sa.Connection
+) -> None:
+    backend.disposable(connection)
+    assert not connection.in_transaction()
+    connection.execute(sa.select(1))
+    backend.disposable(connection)
+    assert connection.execute(sa.select(1)).scalar_one() == 1
+    assert connection.in_transaction()

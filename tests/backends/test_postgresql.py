@@ -26,6 +26,12 @@ TABLE = "CREATE TABLE t (id int PRIMARY KEY, name text, at timestamptz)"
 FUNCTION = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
 
 
+def test_what_is_disposable_waits_for_no_disk(connection: sa.Connection) -> None:
+    BACKEND.disposable(connection)
+    connection.rollback()
+    assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == "off"
+
+
 def test_settings_of_the_session_change_no_text(
     backend_name: str, as_superuser: sa.Connection
 ) -> None:

@@ -327,3 +327,25 @@ def test_a_folder_in_use_is_no_leftover(backend_name: str, tmp_path: Path) -> No
     assert not stale.exists()
     one.close()
     other.close()
+
+
+def settings(connection: sa.Connection) -> tuple[object, ...]:
+    return tuple(
+        connection.exec_driver_sql(f"PRAGMA {each}").scalar_one()
+        for each in ("synchronous", "journal_mode")
+    )
+
+
+def test_what_is_disposable_waits_for_no_disk(scratch: ScratchDatabase, backend_name: str) -> None:
+    with connected(scratch.url) as connection:
+        assert settings(connection) == (2, "delete")
+        BACKEND.disposable(connection)
+        assert settings(connection) == (0, "memory")
+    with connected(scratch.url) as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        BACKEND.disposable(connection)
+        assert settings(connection) == (0, "wal")
+    with connected(scratch.url) as connection:
+        connection.exec_driver_sql("BEGIN")
+        BACKEND.disposable(connection)
+        assert settings(connection) == (2, "wal")

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from tests.whole_projects import MakeProject, revision, tables
 from tests.whole_projects import text as url_of
-from topchef_schema import roundtrip
+from topchef_schema import roundtrip, upgrade
 from topchef_schema.backends.base import ScratchDatabase, Server
 from topchef_schema.stages import scratch as scratch_work
 
@@ -93,3 +93,21 @@ def test_a_revision_that_reaches_out(
     assert (finding.rule, finding.sql) == ("upgrade-fails", statement)
     assert any(word in finding.message for word in ("denied", "permission"))
     assert tables(scratch) == set()
+
+
+NOTES_SETTINGS = """\
+with open("settings", "a") as file:
+    file.write(str(op.get_bind().exec_driver_sql("PRAGMA synchronous").scalar()))"""
+
+
+@pytest.mark.backends("sqlite")
+def test_scratch_work_alone_does_not_wait_for_the_disk(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    shop = project(versions={"a.py": revision("a1", NOTES_SETTINGS)})
+    noted = shop.root / "settings"
+    roundtrip(shop.load(), on=[url_of(server)])
+    assert noted.read_text() == "000"
+    noted.unlink()
+    upgrade(shop.on(scratch))
+    assert noted.read_text() == "2"

@@ -261,6 +261,12 @@ class Backend(Protocol):
         Raises `UnreachableError` that says what to install where there is none.
         """
 
+    def disposable(self, connection: Connection) -> None:
+        """Let *connection*, which is to a scratch database, wait for no disk, where a session can.
+
+        Leaves it out of any transaction it was not in. What cannot be had is done without.
+        """
+
     def inform(self, dialect: Dialect) -> None:
         """Tell a dialect that never connects what a server, and a driver, would have told it."""
 
@@ -372,20 +378,3 @@ def runtime_directory(name: str, within: str | None = None) -> Path:
     import tempfile
 
     return Path(tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{name}_", dir=within))
-
-
-def programs(names: Collection[str], places: Collection[str]) -> Iterator[Path]:
-    """Yield the programs called one of *names*, first on PATH, then in *places* (globs)."""
-    import glob
-    import os
-
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    for pattern in places:
-        folders += sorted(glob.glob(os.path.expanduser(pattern)), reverse=True)
-    seen = set()
-    for folder in folders:
-        for name in names:
-            path = Path(folder, name)
-            if path not in seen and path.is_file() and os.access(path, os.X_OK):
-                seen.add(path)
-                yield path

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from topchef_schema.backends.base import programs
+from topchef_schema.backends.programs import programs
 from topchef_schema.errors import UnreachableError
 
 

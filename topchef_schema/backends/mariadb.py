@@ -179,6 +179,9 @@ class MariaDB:
             return mysql_scratch.named(self.with_driver(url), self.name)
         return mysql_throwaway.start(MAKERS, self.with_driver)
 
+    def disposable(self, connection: Connection) -> None:
+        """Do nothing: when a commit is on the disk, only the whole server can decide."""
+
     def inform(self, dialect: Dialect) -> None:
         """Say that it is MariaDB: a dialect called mysql would learn it by connecting."""
         dialect._set_mariadb(is_mariadb=True, server_version_info=())  # type: ignore[attr-defined]

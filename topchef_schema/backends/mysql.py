@@ -160,6 +160,9 @@ class MySQL:
             return mysql_scratch.named(self.with_driver(url), self.name)
         return mysql_throwaway.start(MAKERS, self.with_driver)
 
+    def disposable(self, connection: Connection) -> None:
+        """Do nothing: when a commit is on the disk, only the whole server can decide."""
+
     def inform(self, dialect: Dialect) -> None:
         """Say how values are sent."""
         write_as_sent(dialect, binary="X'{}'", carriage_return="\\r", zones=False)

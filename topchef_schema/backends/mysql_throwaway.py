@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends import pristine_copy
-from topchef_schema.backends.base import programs
 from topchef_schema.backends.mysql_protocol import run, session
 from topchef_schema.backends.mysql_scratch import ScratchServer
 from topchef_schema.backends.process import ServerProcess, free_port, listens, unprivileged
+from topchef_schema.backends.programs import programs
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:

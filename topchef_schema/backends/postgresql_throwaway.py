@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import Failure, programs
+from topchef_schema.backends.base import Failure
 from topchef_schema.backends.postgresql_connection import synchronous, with_driver
 from topchef_schema.backends.postgresql_failures import failure
 from topchef_schema.backends.process import ServerProcess, free_port, unprivileged
+from topchef_schema.backends.programs import programs
 from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:

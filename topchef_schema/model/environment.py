@@ -22,7 +22,8 @@ class Environment:
     databases in one run of env.py, by the names of the sections in which it reads them. *url_env*,
     *url_x* and *url_option* name the environment variable, the ``-x`` key and the ini key that
     env.py reads. *drivers* maps a dialect name to the driver env.py needs. *prepare* is
-    ``module:function``, called with the Alembic Config before env.py runs.
+    ``module:function``, called with the Alembic Config before env.py runs. *scratch*: nobody
+    minds what a crash makes of the databases.
     """
 
     ini: str | None
@@ -38,6 +39,7 @@ class Environment:
     prepare: str | None = None
     metadata: str | None = None
     transaction_per_migration: bool | None = None
+    scratch: bool = False
 
     @property
     def named(self) -> tuple[tuple[str | None, DatabaseUrl], ...]:

@@ -161,6 +161,8 @@ class Entry:
             name,
             self.run_id,
         )
+        if self.project.environment.scratch:
+            backend.disposable(connection)
         if self.announce:
             log.info("database: %s (from %s)", self.target.label, source)
         if self.lock_timeout is not None:
