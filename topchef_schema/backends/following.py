@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from topchef_schema.model import Snapshot, TableName
 
-Unwritten = Callable[["TableName"], bool]
-"""Says of a table whether it certainly holds the same rows as before, in the same columns."""
+Written = Callable[[Mapping[str, "TableName"]], Collection[str]]
+"""Says which of some tables may have got other rows; the others hold those of before."""
 
 
 class Following(Protocol):
@@ -20,14 +20,14 @@ class Following(Protocol):
     def schema(self, connection: Connection) -> Snapshot:
         """Return the schema as it is now, as a whole snapshot would give it."""
 
-    def unwritten(self, connection: Connection) -> Unwritten:
-        """Return what tells which tables nobody has written to since the last call.
+    def written(self, connection: Connection) -> Written:
+        """Return what tells which tables somebody may have written to since the last call.
 
-        Nothing is certain at the first call. What a change of the schema does to rows is not
-        asked for here: a column that was added, or that has got another type.
+        At the first call that is all. What a change of the schema does to rows is not asked for
+        here: a column that was added, or that has got another type.
         """
 
 
-def uncertain(_: TableName) -> bool:
+def uncertain(tables: Mapping[str, TableName]) -> Collection[str]:
     """Say of each table that it may have been written to."""
-    return False
+    return tables.keys()

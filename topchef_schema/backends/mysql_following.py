@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import mysql_catalog
 from topchef_schema.backends.base import undisturbed
-from topchef_schema.backends.following import Unwritten, uncertain
+from topchef_schema.backends.following import Written, uncertain
 from topchef_schema.backends.mysql_protocol import run
 from topchef_schema.backends.show_create import quoted
 from topchef_schema.model import Snapshot, names_of
@@ -91,6 +91,9 @@ class Following:
     _sent: list[str] = field(default_factory=list)
     _done: list[str] = field(default_factory=list)
     _deaf: bool = False
+    _idle: bool = False
+    _tables: set[str] = field(default_factory=set)
+    _references: dict[str, str] = field(default_factory=dict)
 
     def schema(self, connection: Connection) -> Snapshot:
         """Return the schema as it is now, as a whole snapshot would give it."""
@@ -98,6 +101,7 @@ class Following:
             before, self._counted = self._counted, _counted(connection)
             if before is None:
                 self._hear(connection)
+            self._idle = True
             sent, self._sent[:] = list(self._sent), []
             names = None if before is None else self._named(before, self._counted, sent)
             if names is None or self._last is None or not self._read_again(connection, names):
@@ -105,25 +109,39 @@ class Following:
                 self._units, self._rest = _by_table(self._last)
                 found = run(connection, BASE_TABLES).scalars()
                 self._left_out = {name.lower() for name in found if name in self.exclude}
+                self._note_references(self._units)
             elif names:
                 parts = chain.from_iterable(each.items() for each in self._units.values())
                 self._last = Snapshot({**self._rest, **dict(parts)})
         return self._last
 
-    def unwritten(self, connection: Connection) -> Unwritten:
-        """Return what tells which tables nobody has written to since the last call."""
+    def _note_references(self, names: Iterable[str]) -> None:
+        """Keep what tables say of others, and how all are called, as they are asked for it."""
+        for name in names:
+            said = (each.lower() for each in self._units.get(name, {}).values())
+            self._references[name] = "\n".join(each for each in said if "references" in each)
+        for name in self._references.keys() - self._units.keys():
+            del self._references[name]
+        self._tables = self._left_out | {each.lower() for each in self._units}
+
+    def written(self, connection: Connection) -> Written:
+        """Return what tells which tables somebody may have written to since the last call."""
         with undisturbed(connection), self._unheard():
-            before, self._rows_counted = self._rows_counted, _counted(connection)
+            # What was counted for the schema still holds when nothing was sent since.
+            now = self._counted if self._counted and self._idle else _counted(connection)
+            before, self._rows_counted = self._rows_counted, now
             done, self._done[:] = list(self._done), []
             written = [tables_written(sql) for sql in done]
             if before is None or None in written:
                 self._checksums = self._sums(connection)
                 return uncertain
             named = {name for each in written if each is not None for name in each}
-            if self._wrote_no_more(before, self._rows_counted, done):
+            if self._wrote_no_more(before, now, done):
                 for name in [each for each in self._checksums if each.lower() in named]:
                     del self._checksums[name]
-                return lambda table: table.name.lower() not in named
+                return lambda tables: [
+                    key for key, table in tables.items() if table.name.lower() in named
+                ]
             sums, self._checksums = self._checksums, self._sums(connection)
         # Rows may be others and have the same sum, once in a long while; so what a statement
         # names counts as written.
@@ -132,7 +150,7 @@ class Following:
             for name, checksum in self._checksums.items()
             if checksum is not None and sums.get(name) == checksum and name.lower() not in named
         }
-        return lambda table: table.name in same
+        return lambda tables: [key for key, table in tables.items() if table.name not in same]
 
     def _wrote_no_more(self, before: Counted, now: Counted, done: Sequence[str]) -> bool:
         """Whether nothing was written but by the statements *done*, to the tables they name.
@@ -140,12 +158,11 @@ class Following:
         The server counts the statements of triggers, too, but not what foreign keys do; and what
         stands for a table may be a view.
         """
-        tables = self._left_out | {each.lower() for each in self._units}
         told = [sql for sql in done if verb_of(sql) in WRITES]
         for sql in told:
             names = tables_written(sql) or frozenset()
             only_adds = verb_of(sql) == "INSERT" and "DUPLICATE" not in sql.upper()
-            if not names <= tables or (not only_adds and self._leading_to(names)):
+            if not names <= self._tables or (not only_adds and self._leading_to(names)):
                 return False
         altered = sum(bool(_altered(sql)) for sql in done)
         return now == Counted(before.changes + altered, before.writes + len(told), before.sessions)
@@ -171,15 +188,20 @@ class Following:
 
         def sending(_: Connection, __: Any, sql: str, *___: Any) -> None:
             if not self._deaf:
+                self._idle = False
                 self._sent.append(sql)
 
         def sent(_: Connection, __: Any, sql: str, *___: Any) -> None:
             if not self._deaf:
                 self._done.append(sql)
 
+        def beside(sql: str, _: int) -> None:
+            self._idle = False
+            self._done.append(sql)
+
         event.listen(connection.engine, "before_cursor_execute", sending)
         event.listen(connection.engine, "after_cursor_execute", sent)
-        connection.info[SENT_BESIDE] = lambda sql, _: self._done.append(sql)
+        connection.info[SENT_BESIDE] = beside
 
     def _named(self, before: Counted, now: Counted, sent: Sequence[str]) -> set[str] | None:
         """Return the tables that were altered, None where it may be more than tables."""
@@ -196,8 +218,8 @@ class Following:
         references = [f"references {quoted(each)}".lower() for each in names]
         return {
             table
-            for table, parts in self._units.items()
-            if any(each in said.lower() for said in parts.values() for each in references)
+            for table, said in self._references.items()
+            if said and any(each in said for each in references)
         }
 
     def _read_again(self, connection: Connection, names: set[str]) -> bool:
@@ -217,6 +239,7 @@ class Following:
                 self._units.pop(name, None)
             for each, row in mysql_catalog.shown(catalog, listed, self.batch).items():
                 self._units[each.name] = dict(mysql_catalog.definitions(catalog, each, row))
+        self._note_references(names)
         return True
 
     def _triggers(self, table: str) -> bool:

@@ -17,8 +17,8 @@ from topchef_schema.backends.base import undisturbed
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from topchef_schema.backends.following import Written
     from topchef_schema.backends.postgresql_planned import Planned
-    from topchef_schema.model import TableName
 
 
 OLDEST = (15,)
@@ -172,11 +172,14 @@ class Counts:
         others = changed - _KEYS.keys() - _PARTS.keys() - {DESCRIPTIONS, TYPES}
         return None if others or self.lost("pg_inherits", before) else changed
 
-    def unwritten(self, before: Counts, table: TableName) -> bool:
-        """Whether nobody has written to *table*."""
-        name = f"{table.schema}{SEPARATOR}{table.name}"
-        mark = self.tables.get(name)
-        return mark is not None and mark == before.tables.get(name)
+    def tables_since(self, before: Counts) -> Written:
+        """Return what tells which tables may have been written to."""
+        same = {name for name, mark in self.tables.items() if before.tables.get(name) == mark}
+        return lambda tables: [
+            key
+            for key, table in tables.items()
+            if f"{table.schema}{SEPARATOR}{table.name}" not in same
+        ]
 
     def written(self, catalog: str, before: Counts) -> bool:
         """Whether a row of *catalog* was inserted or updated."""

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends import postgresql_catalog as catalog
 from topchef_schema.backends import postgresql_counts as counts
 from topchef_schema.backends import postgresql_queries as queries
-from topchef_schema.backends.following import Unwritten, uncertain
+from topchef_schema.backends.following import Written, uncertain
 from topchef_schema.backends.postgresql_catalog import Details, Row
 from topchef_schema.backends.postgresql_connection import passing_transaction
 from topchef_schema.backends.postgresql_planned import Planned
@@ -72,13 +71,13 @@ class Following:
         self._hear(connection)
         return self._last
 
-    def unwritten(self, connection: Connection) -> Unwritten:
-        """Return what tells which tables nobody has written to since the last call."""
+    def written(self, connection: Connection) -> Written:
+        """Return what tells which tables somebody may have written to since the last call."""
         before = self._rows_seen
         # What was counted for the schema still holds when nothing was sent since.
         self._rows_seen = self._seen if self._idle else counts.counted(connection, self._planned)
         now = self._rows_seen
-        return partial(now.unwritten, before) if now.comparable(before) else uncertain
+        return now.tables_since(before) if now.comparable(before) else uncertain
 
     def _hear(self, connection: Connection) -> None:
         """From now on, take note of what is sent."""

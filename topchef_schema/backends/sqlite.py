@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,10 +134,10 @@ class SQLite:
 
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
         """Return the canonical schema of the main database."""
-        from topchef_schema.backends import sqlite_schema
+        from topchef_schema.backends import sqlite_catalog
 
         with undisturbed(connection):
-            return sqlite_schema.snapshot(connection, exclude)
+            return sqlite_catalog.snapshot(connection, exclude)
 
     def following(self, exclude: Collection[str] = ()) -> Following:
         """Return what keeps what it made of each row of the catalog."""
@@ -156,6 +156,18 @@ class SQLite:
         from topchef_schema.backends.sqlite_server import FolderServer
 
         return FolderServer(url)
+
+    def disposable(self, connection: Connection) -> None:
+        """Leave it to the system when to write, and keep what a rollback needs in memory.
+
+        A log that env.py has chosen stays. Past SQLAlchemy: neither takes effect within a
+        transaction, https://www.sqlite.org/pragma.html#pragma_synchronous
+        """
+        with suppress(Exception), closing(connection.connection.cursor()) as cursor:
+            cursor.execute("PRAGMA synchronous = OFF")
+            cursor.execute("PRAGMA journal_mode")
+            if cursor.fetchone() == ("delete",):
+                cursor.execute("PRAGMA journal_mode = MEMORY")
 
     def inform(self, dialect: Dialect) -> None:
         """Say how values are sent."""

@@ -7,20 +7,34 @@ statement past SQLAlchemy writes is counted too (https://sqlite.org/c3ref/total_
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from topchef_schema.backends import sqlite_schema
+from topchef_schema.backends import sqlite_catalog
 from topchef_schema.backends.base import undisturbed
-from topchef_schema.backends.following import Unwritten, uncertain
+from topchef_schema.backends.following import Written, uncertain
 from topchef_schema.model import Snapshot
 from topchef_schema.model.sql_writes import SENT_BESIDE, WRITES, tables_written, verb_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-STATE = "SELECT total_changes(), (SELECT data_version FROM pragma_data_version)"
+STATE = (
+    f"SELECT total_changes(), data_version, schema_version, {', '.join(sqlite_catalog.HEADER)} "
+    "FROM pragma_data_version, pragma_schema_version, "
+    + ", ".join(f"pragma_{each}" for each in sqlite_catalog.HEADER)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the library counts: *changes* of rows here and *others*' commits, of the schema, too."""
+
+    changes: int = 0
+    others: int = 0
+    schema: int | None = None
+    header: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -28,47 +42,65 @@ class Following:
     """The schema and the writes of one database as they were last seen; see `Backend.following`."""
 
     exclude: Collection[str]
-    _version: int | None = None
-    _tables: dict[str, str] = field(default_factory=dict)
+    _catalog: sqlite_catalog.Catalog = field(init=False)
     _last: Snapshot = field(default_factory=lambda: Snapshot({}))
+    _seen: State = field(default_factory=State)
+    _rows_seen: State = field(default_factory=State)
     _sent: list[tuple[str, int]] = field(default_factory=list)
     _hears: bool = False
-    _state: tuple[int, int] = (0, 0)
+    _idle: bool = False
+
+    def __post_init__(self) -> None:
+        self._catalog = sqlite_catalog.Catalog(self.exclude)
 
     def schema(self, connection: Connection) -> Snapshot:
         """Return the schema as it is now, as a whole snapshot would give it."""
         with undisturbed(connection):
-            version = connection.exec_driver_sql("PRAGMA main.schema_version").scalar_one()
-            if version != self._version:
-                self._tables = sqlite_schema.tables(connection, self.exclude)
-            objects = self._tables | sqlite_schema.header(connection)
-        if version != self._version or objects != self._last.objects:
-            self._last = Snapshot(objects)
-        self._version = version
+            before, self._seen = self._seen, _state(connection)
+            if self._seen.schema != before.schema:
+                self._catalog.read(connection)
+        if (self._seen.schema, self._seen.header) != (before.schema, before.header):
+            self._last = Snapshot({**self._catalog.objects, **self._seen.header})
+        self._idle = self._hears
         return self._last
 
-    def unwritten(self, connection: Connection) -> Unwritten:
-        """Return what tells which tables nobody has written to since the last call."""
-        with undisturbed(connection):
-            changes, version = connection.exec_driver_sql(STATE).one()
-        before, self._state = self._state, (changes, version)
+    def written(self, connection: Connection) -> Written:
+        """Return what tells which tables somebody may have written to since the last call."""
+        before, self._rows_seen = self._rows_seen, self._seen
+        if not self._idle:
+            with undisturbed(connection):
+                self._rows_seen = _state(connection)
         sent, self._sent = self._sent, []
         if not self._hears:
             self._hear(connection)
             return uncertain
         told = sum(max(count, 0) for sql, count in sent if verb_of(sql) in WRITES)
         written = [tables_written(sql) for sql, _ in sent]
-        if None in written or (changes, version) != (before[0] + told, before[1]):
+        expected = before.changes + told, before.others
+        if None in written or (self._rows_seen.changes, self._rows_seen.others) != expected:
             return uncertain
         names = {name for each in written if each is not None for name in each}
-        return lambda table: table.name.lower() not in names
+        names -= self._catalog.left_out
+        return lambda tables: [
+            key for key, table in tables.items() if names and table.name.lower() in names
+        ]
 
     def _hear(self, connection: Connection) -> None:
         from sqlalchemy import event
 
         def sent(_: Connection, cursor: Any, sql: str, *__: Any) -> None:
-            self._sent.append((sql, cursor.rowcount))
+            beside(sql, cursor.rowcount)
+
+        def beside(sql: str, rows: int) -> None:
+            # What was counted for the schema still holds as long as nothing is sent.
+            self._idle = False
+            self._sent.append((sql, rows))
 
         self._hears = True
         event.listen(connection.engine, "after_cursor_execute", sent)
-        connection.info[SENT_BESIDE] = lambda sql, rows: self._sent.append((sql, rows))
+        connection.info[SENT_BESIDE] = beside
+
+
+def _state(connection: Connection) -> State:
+    changes, others, schema, *header = connection.exec_driver_sql(STATE).one()
+    return State(changes, others, schema, sqlite_catalog.header_of(header))

@@ -1,4 +1,4 @@
-"""SQLite's catalog as a snapshot: the text of sqlite_schema, whatever way it is spelled.
+"""What one row of SQLite's catalog defines, whatever way its text is spelled.
 
 The text, because pragmas do not know CHECK constraints, constraint names, collations,
 AUTOINCREMENT, conflict clauses, generated columns and partial indexes. Each object is a pure
@@ -7,10 +7,8 @@ function of its own row, so that a snapshot can be brought up to date row by row
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from topchef_schema.backends.sqlite_tokens import (
     Kind,
@@ -29,22 +27,6 @@ from topchef_schema.backends.sqlite_tokens import (
     without_strings_in_disguise,
 )
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from topchef_schema.model import Snapshot
-
-CATALOG = "SELECT type, name, tbl_name, sql FROM main.sqlite_master"
-HEADER = ("user_version", "application_id")
-"""Numbers in the file's header that a revision may set; zero unless somebody did."""
-
-_LIST = r'\(((?:"(?:[^"]|"")*"|[^")])*)\)'
-_NAME = r'"(?:[^"]|"")*"|[\w$]+'
-_PRIMARY_KEY = re.compile(rf"primary key(?: desc)? {_LIST}")
-_TO_PRIMARY_KEY = re.compile(
-    rf"(foreign key {_LIST} references ({_NAME}))((?: on .*| deferrable .*)?)\Z", re.DOTALL
-)
-
 TABLE_CONSTRAINT = ("constraint", "primary", "unique", "check", "foreign")
 COLUMN_CONSTRAINT = (
     "constraint",
@@ -61,33 +43,6 @@ COLUMN_CONSTRAINT = (
 )
 
 
-def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
-    """Return the canonical schema of the main database of *connection*."""
-    from topchef_schema.model import Snapshot
-
-    return Snapshot(tables(connection, exclude) | header(connection))
-
-
-def tables(connection: Connection, exclude: Collection[str]) -> dict[str, str]:
-    """Return all objects that the catalog knows."""
-    left_out = {name.lower() for name in exclude}
-    rows = connection.exec_driver_sql(CATALOG).all()
-    # The catalog has a table's name on a trigger as the trigger spells it.
-    declared = {name.lower(): name for kind, name, _, _ in rows if kind in ("table", "view")}
-    objects: dict[str, str] = {}
-    for kind, name, table, sql in rows:
-        if table.lower() not in left_out:
-            objects.update(definitions(kind, name, declared.get(table.lower(), table), sql))
-    objects.update(_with_targets(objects))
-    return objects
-
-
-def header(connection: Connection) -> dict[str, str]:
-    """Return what a revision may set in the file's header."""
-    sizes = {field: connection.exec_driver_sql(f"PRAGMA main.{field}").scalar() for field in HEADER}
-    return {f"header {field}": str(value) for field, value in sizes.items() if value}
-
-
 @lru_cache(maxsize=10_000)
 def definitions(kind: str, name: str, table: str, sql: str | None) -> Mapping[str, str]:
     """Return the objects in one row of the catalog: key to canonical definition.
@@ -102,32 +57,6 @@ def definitions(kind: str, name: str, table: str, sql: str | None) -> Mapping[st
         return READERS[kind](name, table, Reader(tokens))
     except (UnreadableError, KeyError):
         return {f"{kind} {quoted(name)}": render(tokens)}
-
-
-def _with_targets(objects: Mapping[str, str]) -> dict[str, str]:
-    """Return the foreign keys that name no columns, with the primary key that they mean."""
-    bare = {
-        key: found
-        for key, text in objects.items()
-        if "references" in text and (found := _TO_PRIMARY_KEY.match(text))
-    }
-    if not bare:
-        return {}
-    primary = {
-        _table_of(key): found[1]
-        for key, text in objects.items()
-        if (found := _PRIMARY_KEY.match(text))
-    }
-    return {
-        key: f"{found[1]} ({primary[found[3]]}){found[4]}"
-        for key, found in bare.items()
-        if found[3] in primary
-    }
-
-
-def _table_of(key: str) -> str:
-    found = re.match(_NAME, key.removeprefix("constraint "))
-    return found[0].lower() if found else ""
 
 
 def _head(reader: Reader) -> str:

@@ -81,7 +81,7 @@ class Watch:
 
     following: Following
     _schema: Snapshot = field(default_factory=lambda: Snapshot({}))
-    _names: Mapping[str, TableName] = field(default_factory=dict)
+    _names: dict[str, TableName] = field(default_factory=dict)
     _contents: Contents = field(default_factory=dict)
     _stale: bool = True
 
@@ -95,21 +95,31 @@ class Watch:
         Tables that are as they were are the same objects as the last time.
         """
         if self._stale or schema is not self._schema:
-            as_it_was = self.following.unwritten(connection)
-            altered = _altered(self._schema, schema)
-            if schema is not self._schema:
-                self._names = tables(schema)
-            names = self._names
-            kept = {
-                key: self._contents[key]
-                for key, name in names.items()
-                if key in self._contents and as_it_was(name) and not altered(key)
-            }
-            again = {key: name for key, name in names.items() if key not in kept}
-            kept |= self._read(connection, schema, again)
+            written = self.following.written(connection)
+            again = set() if schema is self._schema else self._altered(schema)
+            again.update(written(self._names), self._names.keys() - self._contents.keys())
+            kept = dict(self._contents)
+            for key in again | (kept.keys() - self._names.keys()):
+                kept.pop(key, None)
+            names = {key: self._names[key] for key in sorted(again) if key in self._names}
+            kept |= self._read(connection, schema, names)
             self._contents = kept
             self._schema, self._stale = schema, False
         return self._contents
+
+    def _altered(self, schema: Snapshot) -> set[str]:
+        """Take note of the tables of *schema*; return those whose rows may be read otherwise."""
+        changes = diff(self._schema, schema).changes
+        for each in changes:
+            if each.kind == "table" and each.after is None:
+                del self._names[each.name]
+            elif each.kind == "table":
+                self._names[each.name] = _named(each.key)
+        if any(each.kind not in _KINDS for each in changes):
+            return set(self._names)
+        names = {each.name for each in changes if each.kind in _WHOLE}
+        parts = (each for each in changes if each.kind == "column")
+        return names | {cause.partition(" ")[2] for each in parts for cause in each.possible_causes}
 
     def _read(
         self, connection: Connection, schema: Snapshot, names: Mapping[str, TableName]
@@ -119,17 +129,6 @@ class Watch:
             old = self._contents.get(key)
             found[key] = old if old is not None and rows.equal(old) else rows
         return found
-
-
-def _altered(old: Snapshot, new: Snapshot) -> Callable[[str], bool]:
-    """Return what says of a table whether its rows may be read otherwise in the *new* schema."""
-    changes = diff(old, new).changes
-    if any(each.kind not in _KINDS for each in changes):
-        return lambda _: True
-    names = {each.name for each in changes if each.kind in _WHOLE}
-    parts = (each for each in changes if each.kind == "column")
-    names |= {cause.partition(" ")[2] for each in parts for cause in each.possible_causes}
-    return names.__contains__
 
 
 _WHOLE = {"table", "column-order"}
@@ -186,9 +185,9 @@ def quoted(connection: Connection, name: TableName) -> str:
 def lost(old: Contents, new: Contents, compared: Compared) -> list[Loss]:
     """Return what stands in *old* and not in *new*, in the columns that are *compared*."""
     losses: list[Loss] = []
-    for table, before in sorted(old.items()):
-        after = new.get(table, _NOTHING)
-        if before is after or not before.rows:
+    for table in sorted(name for name, rows in old.items() if new.get(name) is not rows):
+        before, after = old[table], new.get(table, _NOTHING)
+        if not before.rows:
             continue
         columns = compared(table)
         if columns is None:

@@ -214,14 +214,17 @@ class _Filler:
 
     def _insert_all(self, table: Table, shape: Shape) -> int:
         """Insert what is to be tried first; return how many, none where one is refused."""
+        from sqlalchemy import ClauseElement
         from sqlalchemy.exc import SQLAlchemyError
 
+        insert = table.insert().inline()
         try:
+            rows = [next(iter(shape.attempts(number))) for number in range(shape.needed)]
+            # An expression cannot be one of many values: NULL beside the null of JSON.
+            several = any(isinstance(each, ClauseElement) for row in rows for each in row.values())
             with self.connection.begin_nested():
-                # One by one: psycopg complains aloud of rows that are refused in a batch.
-                for number in range(shape.needed):
-                    row = next(iter(shape.attempts(number)))
-                    self.connection.execute(table.insert().inline(), row)
+                for each in rows if several else [rows]:
+                    self.connection.execute(insert, each)
         except (SQLAlchemyError, ValueError, TypeError, ArithmeticError):
             return 0
         return shape.needed
