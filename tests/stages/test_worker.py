@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,30 @@ import pytest
 from topchef_schema.errors import MigrationError
 from topchef_schema.stages.worker import WorkerError, Workers
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="a process is forked on Linux alone")
+
+
+def until(true: Callable[[], bool]) -> None:
+    while not true():
+        time.sleep(0.01)
+
 
 def process() -> int:
     return os.getpid()
 
 
-def process_that_has(module: str, folder: str) -> int | None:
-    return os.getpid() if module in sys.modules and folder in sys.path else None
+def circumstances(module: str) -> tuple[int, bool, str, str | None, str]:
+    return os.getpid(), module in sys.modules, sys.path[0], os.environ.get("ONLY"), os.getcwd()
+
+
+def of_a_child() -> int:
+    return subprocess.run([sys.executable, "-c", "exit(5)"], check=False).returncode
+
+
+def meeting(folder: str) -> int:
+    Path(folder, str(os.getpid())).touch()
+    until(lambda: len(list(Path(folder).iterdir())) == 8)
+    return os.getpid()
 
 
 def refusing() -> None:
@@ -83,25 +102,88 @@ def test_an_interrupt_while_it_starts(
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
-def test_one_that_is_ready(capfd: pytest.CaptureFixture[str]) -> None:
+def children(process: int) -> list[str]:
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [each for task in tasks for each in task.read_text().split()]
+
+
+@linux
+def test_forks_of_one_that_is_ready(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = children(os.getpid())
     with Workers(ahead=["colorsys", __name__]) as workers:
-        (waiting,) = workers._running
-        assert workers.call(os.getpid) not in (os.getpid(), waiting.process.pid)
-        sys.path.append("/only/now")
-        try:
-            assert workers.call(process_that_has, "colorsys", "/only/now") == waiting.process.pid
-        finally:
-            sys.path.remove("/only/now")
-        assert workers.call(process) not in (os.getpid(), waiting.process.pid)
+        (server,) = set(children(os.getpid())) - set(before)
+        monkeypatch.syspath_prepend("/only/now")
+        monkeypatch.setenv("ONLY", "now")
+        monkeypatch.chdir(tmp_path)
+        found = [workers.call(circumstances, "colorsys") for _ in range(2)]
+        assert [each[1:] for each in found] == [(True, "/only/now", "now", str(tmp_path))] * 2
+        assert len({each[0] for each in found} | {os.getpid(), int(server)}) == 4
+        assert not children(int(server))
+        assert workers.call(os.getppid) == int(server)
     with pytest.raises(WorkerError, match="being ended"):
         workers.call(process)
     assert capfd.readouterr().err == ""
+    assert children(os.getpid()) == before
 
 
-def test_one_that_is_not_needed(capfd: pytest.CaptureFixture[str]) -> None:
+@linux
+def test_errors_of_forks_come_home(capfd: pytest.CaptureFixture[str]) -> None:
     with Workers(ahead=["colorsys"]) as workers:
-        (waiting,) = workers._running
-    assert waiting.process.returncode is not None
+        with pytest.raises(MigrationError, match="it failed"):
+            workers.call(refusing)
+        with pytest.raises(WorkerError, match="unforeseen"):
+            workers.call(bug)
+        with pytest.raises(WorkerError, match="code 3"):
+            workers.call(dying)
+        with pytest.raises(WorkerError, match="code 4"):
+            workers.call(sys.exit, 4)
+        assert workers.call(printing, text="hello" * 100_000) == "HELLO" * 100_000
+        assert workers.call(of_a_child) == 5
+    assert capfd.readouterr().err == "hello" * 100_000 + "\n"
+
+
+@linux
+def test_forks_beside_each_other(tmp_path: Path) -> None:
+    with Workers(ahead=["colorsys"]) as workers, ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(workers.call, [meeting] * 8, [str(tmp_path)] * 8))
+    assert len(set(found)) == 8
+
+
+@linux
+def test_a_server_that_is_gone(tmp_path: Path) -> None:
+    before = children(os.getpid())
+    with Workers(ahead=["colorsys"]) as workers:
+        assert workers.call(os.getppid) != os.getpid()
+        (server,) = set(children(os.getpid())) - set(before)
+        os.kill(int(server), signal.SIGKILL)
+        os.waitpid(int(server), 0)
+        assert workers.call(os.getppid) == os.getpid()
+
+
+@linux
+def test_an_interrupt_of_forks(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """As a terminal sends it: to all of the foreground."""
+    before = children(os.getpid())
+    started = tmp_path / "started"
+    with Workers(ahead=["colorsys"]) as workers, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(workers.call, sleeping, str(started))
+        until(started.exists)
+        (server,) = set(children(os.getpid())) - set(before)
+        for each in (server, *children(int(server))):
+            os.kill(int(each), signal.SIGINT)
+        with pytest.raises(WorkerError, match="code 130"):
+            asked.result()
+        assert workers.call(os.getppid) == int(server)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_server_that_is_not_needed(capfd: pytest.CaptureFixture[str]) -> None:
+    before = children(os.getpid())
+    with Workers(ahead=["colorsys"]):
+        pass
+    assert children(os.getpid()) == before
     asked = subprocess.run(
         [sys.executable, "-c", ORPHAN], capture_output=True, text=True, check=True, timeout=60
     )
@@ -117,13 +199,13 @@ os._exit(0)
 """
 
 
-def test_end_from_another_thread(tmp_path: Path) -> None:
-    workers = Workers()
+@pytest.mark.parametrize("ahead", [(), ("colorsys",)])
+def test_end_from_another_thread(tmp_path: Path, ahead: tuple[str, ...]) -> None:
+    workers = Workers(ahead=ahead)
     started = tmp_path / "started"
 
     def end() -> None:
-        while not started.exists():
-            time.sleep(0.01)
+        until(started.exists)
         workers.end()
 
     thread = threading.Thread(target=end)

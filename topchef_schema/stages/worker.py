@@ -18,15 +18,20 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import import_module
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
+from topchef_schema import collecting
 from topchef_schema.errors import TopchefError
 from topchef_schema.formats.log import chosen_format, log_to_stderr
+from topchef_schema.stages.fork_server import AVAILABLE, Fork, ForkServer
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+ANSWER = "answer"
+"""The file in the folder of one call."""
 
 _MAIN = "from topchef_schema.stages.worker import serve; raise SystemExit(serve())"
 
@@ -38,9 +43,8 @@ class WorkerError(RuntimeError):
 class Workers:
     """The worker processes of one command, which can be ended from another thread.
 
-    *environment* is what they have beside that of this process. With *ahead* one is started at
-    once, and imports these modules while this process is on its way; the first call of a function
-    of theirs takes it.
+    *environment* is what they have beside that of this process. With *ahead* they are forked,
+    where that can be, from a process that imports these modules while this one is on its way.
     """
 
     def __init__(
@@ -50,11 +54,13 @@ class Workers:
         ahead: Sequence[str] = (),
     ) -> None:
         self._environment = environment or {}
-        self._ahead = ahead
-        self._running: set[_Worker] = set()
+        self._running: set[_Process | Fork] = set()
         self._turn = threading.Lock()
         self._ended = False
-        self._ready = self._started() if ahead else None
+        self._server: ForkServer | None = None
+        if ahead and AVAILABLE:
+            with _uninterrupted():
+                self._server = ForkServer(self._whole_environment, ahead)
 
     def __enter__(self) -> Workers:
         return self
@@ -68,19 +74,21 @@ class Workers:
         The function is found by its name; arguments and result are pickled. What the function
         prints goes to stderr. Raises the `TopchefError` that the function raised.
         """
-        level = logging.getLogger("topchef_schema").level or logging.WARNING
-        # What was put on the path since the process was started, it has to find before the rest.
-        request = pickle.dumps((level, chosen_format(), _path()))
-        request += pickle.dumps((function, arguments, keywords))
-        worker = self._ready_for(function) or self._started()
-        try:
-            answer = worker.asked(request)
-        finally:
-            with self._turn:
-                self._running.discard(worker)
-        if answer is None:
-            raise WorkerError(f"a worker process ended with code {worker.process.returncode}")
-        kind, value = pickle.loads(answer)
+        with tempfile.TemporaryDirectory(prefix="topchef_") as name:
+            folder = Path(name)
+            # What was put on the path since Python was started, it has to find before the rest.
+            circumstances = _Circumstances(
+                logging.getLogger("topchef_schema").level or logging.WARNING,
+                chosen_format(),
+                _path(),
+                self._whole_environment,
+                os.getcwd(),
+            )
+            request = pickle.dumps(circumstances) + pickle.dumps((function, arguments, keywords))
+            code = self._ask(request, folder)
+            if not (folder / ANSWER).exists():
+                raise WorkerError(f"a worker process ended with code {code}")
+            kind, value = pickle.loads((folder / ANSWER).read_bytes())
         if kind == "error":
             raise value
         if kind == "bug":
@@ -92,27 +100,56 @@ class Workers:
         """Stop every worker, and let no new one start."""
         with self._turn:
             self._ended = True
-            idle, self._ready = self._ready, None
+            server, self._server = self._server, None
             for each in self._running:
-                each.process.terminate()
-        if idle is not None:
-            idle.forget()
+                each.terminate()
+        if server is not None:
+            server.close()
 
-    def _ready_for(self, function: Callable[..., object]) -> _Worker | None:
-        with self._turn:
-            if self._ended or function.__module__ not in self._ahead:
-                return None
-            ready, self._ready = self._ready, None
-        return ready
+    def _ask(self, request: bytes, folder: Path) -> int | None:
+        worker = self._started(folder)
+        try:
+            return worker.ask(request)
+        finally:
+            with self._turn:
+                self._running.discard(worker)
 
-    def _started(self) -> _Worker:
-        environment = {**finding_the_same(), **self._environment}
+    def _started(self, folder: Path) -> _Process | Fork:
         with self._turn:
             if self._ended:
                 raise WorkerError("the run is being ended")
-            worker = _Worker(environment, self._ahead)
+            worker = self._forked(folder) or _Process(folder, self._whole_environment)
             self._running.add(worker)
         return worker
+
+    def _forked(self, folder: Path) -> Fork | None:
+        if self._server is None:
+            return None
+        try:
+            return self._server.fork(folder)
+        except OSError:
+            return None  # it has ended
+
+    @property
+    def _whole_environment(self) -> dict[str, str]:
+        return {**finding_the_same(), **self._environment}
+
+
+@dataclass(frozen=True, slots=True)
+class _Circumstances:
+    """In what a function is called, so that it finds what it would find here."""
+
+    level: int
+    format: str
+    path: list[str]
+    environment: dict[str, str]
+    folder: str
+
+    def enter(self) -> None:
+        sys.path[:] = self.path
+        os.environ.clear()
+        os.environ.update(self.environment)
+        os.chdir(self.folder)
 
 
 def finding_the_same() -> dict[str, str]:
@@ -124,33 +161,30 @@ def _path() -> list[str]:
     return list(filter(None, sys.path))
 
 
-class _Worker:
-    """One process, which takes one request and answers into a file."""
+class _Process:
+    """A new Python, which answers into *folder*."""
 
-    def __init__(self, environment: Mapping[str, str], ahead: Sequence[str]) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="topchef_")
-        self._answer = Path(self._folder.name, "answer")
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         with _uninterrupted():
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _MAIN, str(self._answer), *ahead],
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _MAIN, str(folder)],
                 stdin=subprocess.PIPE,
                 stdout=sys.__stderr__,
                 env=environment,
             )
 
-    def asked(self, request: bytes) -> bytes | None:
-        """Return the answer to *request*, None where the process ends without one."""
+    def ask(self, request: bytes) -> int:
+        """Wait until *request* is answered; return the code."""
         try:
-            self.process.communicate(request)
-            return self._answer.read_bytes() if self._answer.exists() else None
+            self._process.communicate(request)
+            return self._process.returncode
         finally:
-            self.forget()
+            self._process.kill()
+            self._process.communicate()
 
-    def forget(self) -> None:
-        """End the process, if it runs, and remove what it wrote."""
-        self.process.terminate()
-        self.process.communicate()
-        self._folder.cleanup()
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._process.terminate()
 
 
 @contextmanager
@@ -175,30 +209,29 @@ def _heed_interrupts() -> None:
 
 
 def serve() -> int:
-    """Answer the request on stdin into the file named by the first argument; return the code.
+    """Answer the request on stdin into the folder that is named; return the code to end with."""
+    collecting.tune()
+    return answer(sys.stdin.buffer, Path(sys.argv[1]))
 
-    The other arguments are the modules to import before it comes.
-    """
-    from topchef_schema.bridge.loggers import keep_alembic_quiet
 
-    for module in sys.argv[2:]:
-        import_module(module)
-    request = io.BytesIO(sys.stdin.buffer.read())
-    if not request.getbuffer():
-        return 0  # there is none any more
+def answer(asked: BinaryIO, folder: Path) -> int:
+    """Answer the request that is *asked* into *folder*; return the code to end with."""
+    from topchef_schema.bridge.loggers import keep_others_quiet
+
+    request = io.BytesIO(asked.read())
     try:
         _heed_interrupts()
-        level, format_, sys.path[:] = pickle.load(request)
-        if level > logging.DEBUG:
-            keep_alembic_quiet()
-        with log_to_stderr(level, format_):
+        circumstances = pickle.load(request)
+        circumstances.enter()
+        if circumstances.level > logging.DEBUG:
+            keep_others_quiet()
+        with log_to_stderr(circumstances.level, circumstances.format):
             content = _answered(*pickle.load(request))
     except KeyboardInterrupt:
         return 130
-    path = Path(sys.argv[1])
-    partial = path.with_suffix(".partial")
+    partial = folder / "partial"
     partial.write_bytes(content)
-    partial.replace(path)
+    partial.replace(folder / ANSWER)
     return 0
 
 
