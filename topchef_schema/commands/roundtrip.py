@@ -195,7 +195,7 @@ def proof_options(function: F) -> F:
         click.option(
             "--strict", is_flag=True, help="Irreversible revisions and empty downgrades are errors."
         ),
-        click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Backends at a time."),
+        click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Proofs at a time: of backends, and of the halves of a long history."),
     ):
         function = decorator(function)
     return function

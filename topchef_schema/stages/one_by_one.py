@@ -58,10 +58,11 @@ class Wishes:
 class Task:
     """Where a worker begins, and what it must leave out.
 
-    *position* counts revisions of the whole order that are brought up without proof. *rowless*
-    are revisions to prove on empty tables, each with the finding that says why, *broken* those
-    whose upgrade failed. *remembering* are those whose upgrade failed with what a new process
-    knows of named types, each with that finding: they get what one run would remember.
+    *position* counts revisions of the whole order that are brought up without proof, on empty
+    tables but for those that *need_rows*: they failed there, each with that finding. *rowless* are
+    revisions to prove on empty tables, each with the finding that says why, *broken* those whose
+    upgrade failed. *remembering* are those whose upgrade failed with what a new process knows of
+    named types, each with that finding: they get what one run would remember.
     """
 
     chosen: frozenset[str]
@@ -70,6 +71,7 @@ class Task:
     position: int = 0
     rowless: Mapping[str, Finding] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    need_rows: Mapping[str, Finding] = field(default_factory=dict)
     remembering: Mapping[str, Finding] = field(default_factory=dict)
 
 
@@ -197,16 +199,25 @@ class Prover:
         return self.task.wishes.fail_fast and self.outcome.unclean is not None
 
     def _bring_up(self, revision: Revision, left_out: Collection[str]) -> None:
-        """Take a revision that is behind us, on empty tables; it may have needed rows."""
+        """Take a revision that is behind us; raises `Restart` where it needs something else."""
         if revision.id in left_out:
             return
         proof = UpDownUp(
             self.session, self.target, self.backend, revision, self.look, self.seeds, fill=False
         )
         self.session.remembering = revision.id in self.task.remembering
-        if proof.only_up() is Ending.BROKEN:
-            self.outcome.findings += proof.findings
-            raise Restart(replace(self.task, broken=self.task.broken | {revision.id}))
+        failed = self.task.need_rows.get(revision.id)
+        if failed is not None:
+            proof.fill_now()
+        if proof.only_up() is Ending.CLEAN:
+            return
+        if failed is None:
+            failed = proof.on_rows or proof.findings[-1]
+            self._once_more(revision, self.task.position, failed)
+            need_rows = {**self.task.need_rows, revision.id: failed}
+            raise Restart(replace(self.task, need_rows=need_rows))
+        self.outcome.findings.append(failed)
+        raise Restart(replace(self.task, broken=self.task.broken | {revision.id}))
 
     def _blocked(self, order: Sequence[Revision]) -> set[str]:
         """Return the ids that cannot be reached, because they stand on a broken revision."""

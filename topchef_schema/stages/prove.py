@@ -79,7 +79,7 @@ def prove(
 ) -> list[Proof]:
     """Prove *chosen* on each server of *on*, *jobs* at a time; order is that of *on*.
 
-    Of a project with several databases, each is proven. With *fail_fast* no revision is proven
+    What *jobs* are left goes to the parts of a long history. Of a project with several databases, each is proven. With *fail_fast* no revision is proven
     after the first on that server that is not clean; *keep* leaves the database of that one. The
     models are held against the heads where these are chosen, or as *models* says.
     """
@@ -88,15 +88,17 @@ def prove(
     identities = frozenset(each.id for each in chosen)
     workers = workers or Workers()
     total = len(chosen) * len(on) * len(project.databases)
+    servers = max(1, min(jobs, len(on)))
+    beside = max(1, jobs // servers)
 
     def one(word: str, wishes: Wishes) -> list[Proof]:
         with scratch.place(word, workers=workers) as place:
             tasks = (Task(identities, name, wishes) for name in project.databases)
-            return [_on(place, project, each, models=models) for each in tasks]
+            return [_on(place, project, each, beside, models=models) for each in tasks]
 
     with (
         followed(progress, total) as done,
-        ThreadPoolExecutor(max_workers=max(1, min(jobs, len(on)))) as pool,
+        ThreadPoolExecutor(servers) as pool,
     ):
         wishes = Wishes(fail_fast, keep, done)
         try:
@@ -109,8 +111,8 @@ def prove(
             raise
 
 
-def _on(place: Place, project: Project, first: Task, *, models: bool | None) -> Proof:
-    """Run workers on scratch databases until every revision has been reached."""
+def _on(place: Place, project: Project, first: Task, jobs: int, *, models: bool | None) -> Proof:
+    """Run workers on scratch databases until every revision has been reached, *jobs* at a time."""
     everything = {each.id for each in project.revisions.all}
     with ExitStack() as stack:
         beside = None
@@ -121,8 +123,7 @@ def _on(place: Place, project: Project, first: Task, *, models: bool | None) -> 
             beside = stack.enter_context(
                 whole_checks.beside(place, project, first.database, whole=whole, models=models)
             )
-        single = _Single(Ground(place, project, stack))
-        single.prove(first)
+        single = _in_parts(place, project, first, jobs)
         findings, kept = single.findings, single.kept
         if beside is not None:
             beside.judge(findings, single.head, keep=first.wishes.keep and not single.unclean)
@@ -140,6 +141,50 @@ def _on(place: Place, project: Project, first: Task, *, models: bool | None) -> 
         database=name,
         kept=tuple(kept),
     )
+
+
+LONG = 60
+"""From so many revisions on a history is proven in two parts, which can be at the same time."""
+
+
+def _in_parts(place: Place, project: Project, first: Task, jobs: int) -> _Single:
+    """Prove what *first* has chosen, the later half of a long history on databases of its own.
+
+    That is brought up to there on empty tables, as after a revision that was not clean. Where the
+    parts lie does not depend on *jobs*: what is found must not depend on the machine.
+    """
+    tasks = _parts(project, first)
+
+    def prove(task: Task) -> _Single:
+        with ExitStack() as stack:
+            single = _Single(Ground(place, project, stack))
+            single.prove(task)
+            return single
+
+    with ThreadPoolExecutor(min(jobs, len(tasks))) as pool:
+        parts = list(pool.map(prove, tasks))
+    for task, part in zip(tasks, parts, strict=True):
+        behind = {each.id for each in project.revisions.all[: task.position]}
+        part.findings = [each for each in part.findings if each.revision not in behind]
+    whole, *others = parts
+    for each in others:
+        whole.checks += each.checks
+        whole.findings += each.findings
+        whole.head = each.head
+    return whole
+
+
+def _parts(project: Project, first: Task) -> list[Task]:
+    """Return *first*, or the halves of it; whoever wants to stop early wants to do so in order."""
+    at = [at for at, each in enumerate(project.revisions.all) if each.id in first.chosen]
+    if len(at) < LONG or first.wishes.fail_fast or first.wishes.keep:
+        return [first]
+    middle = at[len(at) // 2]
+    early = {each.id for each in project.revisions.all[:middle]}
+    return [
+        replace(first, chosen=first.chosen & early),
+        replace(first, chosen=first.chosen - early, position=middle),
+    ]
 
 
 @dataclass

@@ -99,10 +99,17 @@ class UpDownUp:
                 self.on_rows = replace(told, message=told.message + goes)
         return ending
 
+    def fill_now(self) -> None:
+        """Fill the tables for a revision that is not to be proven, and needs rows all the same."""
+        self._fill(self._snapshot(), plain=False)
+
+    def _fill(self, schema: Snapshot, *, plain: bool) -> None:
+        self.seeds.fill(self.session.connection, schema, plain=plain)
+        self.session.settle()
+
     def _prove(self, before: Snapshot, *, plain: bool) -> Ending:
         if self.fill:
-            self.seeds.fill(self.session.connection, before, plain=plain)
-            self.session.settle()
+            self._fill(before, plain=plain)
         known = self._contents(before)
         try:
             self._take(Direction.UP)

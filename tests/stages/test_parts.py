@@ -1,0 +1,137 @@
+"""A long history is proven in two parts, and what is found is what one part finds."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.whole_projects import MakeProject, Whole, revision, text
+from topchef_schema import roundtrip
+from topchef_schema.backends.base import SCRATCH_PREFIX
+from topchef_schema.stages import prove
+
+if TYPE_CHECKING:
+    from topchef_schema.backends.base import Server
+    from topchef_schema.model import Finding, Report
+
+KEY = 'sa.Column("id", sa.Integer, primary_key=True)'
+MOOD = 'sa.Column("mood", sa.Enum("calm", "loud", name="mood"))'
+
+
+def makes(name: str, *columns: str) -> str:
+    return f"op.create_table({', '.join([repr(name), KEY, *columns])})"
+
+
+def drops(name: str) -> str:
+    return f'op.drop_table("{name}")'
+
+
+HISTORY = {
+    "a1": (makes("base"), drops("base"), None),
+    "b2": (makes("kept") + "\n" + makes("two"), drops("two"), "a1"),
+    "c3": (
+        'op.get_bind().execute(sa.text("SELECT id FROM base")).first() or 1 / 0',
+        'op.execute("UPDATE base SET id = id")',
+        "b2",
+    ),
+    "d4": ('op.execute("DELETE FROM nowhere")', "pass", "a1"),
+    "e5": (makes("five"), drops("five"), "c3"),
+    "f6": (makes("six") + "\n" + makes("left"), drops("six"), "e5"),
+    "g7": (makes("seven"), drops("seven"), "f6"),
+    "h8": ('op.execute("DELETE FROM kept")', "pass", "g7"),
+    "i9": (makes("nine"), drops("nine"), "d4"),
+}
+"""What makes each revision, what undoes it, and on what it stands."""
+
+
+def written(project: MakeProject, history: dict[str, tuple[str, str, str | None]]) -> Whole:
+    return project(
+        versions={
+            f"{id_}.py": revision(id_, up, down, down=parent)
+            for id_, (up, down, parent) in history.items()
+        }
+    )
+
+
+def proven(whole: Whole, server: Server, **options: Any) -> Report:
+    report: Report = roundtrip(whole.load(), on=[text(server)], **options)
+    return report
+
+
+def told(report: Report) -> list[tuple[object, ...]]:
+    findings = [
+        (each.rule, each.severity, each.revision, each.object, each.line, each.help, said(each))
+        for each in report.findings
+    ]
+    checks = [(each.revision, each.name, each.outcome, each.detail) for each in report.checks]
+    return [*checks, *findings]
+
+
+def said(finding: Finding) -> str:
+    """Return the message without the name of a scratch database, which is another each time."""
+    return re.sub(rf"{SCRATCH_PREFIX}\w+", "scratch", finding.message)
+
+
+def test_parts_find_what_one_finds(
+    project: MakeProject, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = written(project, HISTORY)
+    one = proven(shop, server)
+    monkeypatch.setattr(prove, "LONG", 4)
+    for jobs in (1, 2):
+        assert told(proven(shop, server, jobs=jobs)) == told(one)
+    outcomes = {each.revision: str(each.outcome) for each in one.checks if each.revision}
+    assert outcomes == {
+        **dict.fromkeys(("a1", "c3", "e5", "g7", "h8"), "passed"),
+        **dict.fromkeys(("b2", "d4", "f6"), "failed"),
+        "i9": "pending",
+    }
+    assert [each.revision for each in one.findings if each.rule == "downgrade-leaves-trace"] == [
+        "b2",
+        "f6",
+    ]
+
+
+@pytest.mark.backends("postgresql")
+def test_type_that_one_run_remembers(
+    project: MakeProject, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the first part finds out, the second has to know on its way to where it begins."""
+    history = {
+        "a1": (makes("one", MOOD), drops("one") + '\nop.execute("DROP TYPE mood")', None),
+        "b2": (makes("two", MOOD), drops("two"), "a1"),
+        "c3": (makes("three"), drops("three"), "b2"),
+        "d4": (makes("four") + "\n" + makes("left"), drops("four"), "c3"),
+    }
+    monkeypatch.setattr(prove, "LONG", 4)
+    report = proven(written(project, history), server)
+    assert [(each.rule, each.revision) for each in report.findings] == [
+        ("stepwise-differs", "b2"),
+        ("downgrade-leaves-trace", "d4"),
+    ]
+
+
+@pytest.mark.backends("sqlite")
+def test_who_stops_early_goes_in_order(
+    project: MakeProject, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prove, "LONG", 4)
+    shop = written(project, HISTORY)
+    order = [each.id for each in shop.load().revisions.all if each.id in ("b2", "d4", "f6")]
+    report = proven(shop, server, fail_fast=True)
+    assert [each.revision for each in report.findings] == [order[0]]
+    report = proven(shop, server, keep=True)
+    assert [each["revision"] for each in report.data["kept"]] == [order[0]]
+
+
+@pytest.mark.backends("sqlite")
+def test_parts_of_a_range(
+    project: MakeProject, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = written(project, {id_: HISTORY[id_] for id_ in ("a1", "b2", "c3", "e5", "f6", "g7")})
+    monkeypatch.setattr(prove, "LONG", 4)
+    report: Report = roundtrip(shop.load(), "b2:head", on=[text(server)], models=False)
+    assert [each.revision for each in report.checks] == ["c3", "e5", "f6", "g7"]
+    assert [each.revision for each in report.findings] == ["f6"]
