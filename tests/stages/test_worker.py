@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import pytest
 from topchef_schema.errors import MigrationError
 from topchef_schema.stages.worker import WorkerError, Workers
 
+COLORS = partial(import_module, "colorsys")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a process is forked on Linux alone")
 
 
@@ -112,7 +115,7 @@ def test_forks_of_one_that_is_ready(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     before = children(os.getpid())
-    with Workers(ahead=["colorsys", __name__]) as workers:
+    with Workers(ahead=COLORS) as workers:
         (server,) = set(children(os.getpid())) - set(before)
         monkeypatch.syspath_prepend("/only/now")
         monkeypatch.setenv("ONLY", "now")
@@ -130,7 +133,7 @@ def test_forks_of_one_that_is_ready(
 
 @linux
 def test_errors_of_forks_come_home(capfd: pytest.CaptureFixture[str]) -> None:
-    with Workers(ahead=["colorsys"]) as workers:
+    with Workers(ahead=COLORS) as workers:
         with pytest.raises(MigrationError, match="it failed"):
             workers.call(refusing)
         with pytest.raises(WorkerError, match="unforeseen"):
@@ -146,7 +149,7 @@ def test_errors_of_forks_come_home(capfd: pytest.CaptureFixture[str]) -> None:
 
 @linux
 def test_forks_beside_each_other(tmp_path: Path) -> None:
-    with Workers(ahead=["colorsys"]) as workers, ThreadPoolExecutor(8) as pool:
+    with Workers(ahead=COLORS) as workers, ThreadPoolExecutor(8) as pool:
         found = list(pool.map(workers.call, [meeting] * 8, [str(tmp_path)] * 8))
     assert len(set(found)) == 8
 
@@ -154,7 +157,7 @@ def test_forks_beside_each_other(tmp_path: Path) -> None:
 @linux
 def test_a_server_that_is_gone(tmp_path: Path) -> None:
     before = children(os.getpid())
-    with Workers(ahead=["colorsys"]) as workers:
+    with Workers(ahead=COLORS) as workers:
         assert workers.call(os.getppid) != os.getpid()
         (server,) = set(children(os.getpid())) - set(before)
         os.kill(int(server), signal.SIGKILL)
@@ -167,7 +170,7 @@ def test_an_interrupt_of_forks(capfd: pytest.CaptureFixture[str], tmp_path: Path
     """As a terminal sends it: to all of the foreground."""
     before = children(os.getpid())
     started = tmp_path / "started"
-    with Workers(ahead=["colorsys"]) as workers, ThreadPoolExecutor(1) as pool:
+    with Workers(ahead=COLORS) as workers, ThreadPoolExecutor(1) as pool:
         asked = pool.submit(workers.call, sleeping, str(started))
         until(started.exists)
         (server,) = set(children(os.getpid())) - set(before)
@@ -181,7 +184,7 @@ def test_an_interrupt_of_forks(capfd: pytest.CaptureFixture[str], tmp_path: Path
 
 def test_a_server_that_is_not_needed(capfd: pytest.CaptureFixture[str]) -> None:
     before = children(os.getpid())
-    with Workers(ahead=["colorsys"]):
+    with Workers(ahead=COLORS):
         pass
     assert children(os.getpid()) == before
     asked = subprocess.run(
@@ -194,13 +197,13 @@ def test_a_server_that_is_not_needed(capfd: pytest.CaptureFixture[str]) -> None:
 ORPHAN = """
 import os
 from topchef_schema.stages.worker import Workers
-Workers(ahead=["colorsys"])
+Workers(ahead=os.getpid)
 os._exit(0)
 """
 
 
-@pytest.mark.parametrize("ahead", [(), ("colorsys",)])
-def test_end_from_another_thread(tmp_path: Path, ahead: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("ahead", [None, COLORS])
+def test_end_from_another_thread(tmp_path: Path, ahead: Callable[[], object] | None) -> None:
     workers = Workers(ahead=ahead)
     started = tmp_path / "started"
 

@@ -15,7 +15,7 @@ import click
 
 from topchef_schema.commands import options
 from topchef_schema.commands.progress import bar
-from topchef_schema.commands.roundtrip import proof_options, proven, provers
+from topchef_schema.commands.roundtrip import proof_options, proven
 from topchef_schema.model import Check, Finding, Outcome, Report, Severity
 
 if TYPE_CHECKING:
@@ -40,12 +40,14 @@ def check(
     is that of `roundtrip` and ``"heads": [ids]``.
     """
     from topchef_schema.stages.plan import chosen
+    from topchef_schema.stages.prove import provers
 
-    with provers() as workers:
+    words = tuple(on) or project.backends
+    with provers(words) as workers:
         revisions = chosen(project, None, since)
         found = project.revisions.heads
         wishes = {"models": True, "progress": progress, "workers": workers}
-        report = proven(project, revisions, on, jobs, strict=strict, **wishes)
+        report = proven(project, revisions, words, jobs, strict=strict, **wishes)
     checks, findings = _heads(found, heads)
     kept, moved = _bundles(project, on)
     failed = [each.name for each in (*checks, *kept) if each.outcome is Outcome.FAILED]

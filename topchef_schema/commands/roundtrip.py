@@ -24,20 +24,6 @@ if TYPE_CHECKING:
     from topchef_schema.model import Revision
     from topchef_schema.project import Project
     from topchef_schema.stages.prove import Proof
-    from topchef_schema.stages.worker import Workers
-
-_NEEDED = tuple(
-    f"topchef_schema.{each}"
-    for each in (
-        "bridge.environment",
-        "bridge.journaling",
-        "bridge.operations",
-        "bridge.revisions",
-        "bridge.steps",
-        "stages.one_by_one",
-    )
-)
-"""What a process imports that takes revisions up and down, which takes longest."""
 
 F = TypeVar("F", bound=Callable[..., Report])
 
@@ -81,19 +67,14 @@ def roundtrip(
     revision, or the check of the whole history.
     """
     from topchef_schema.stages.plan import chosen
+    from topchef_schema.stages.prove import provers
 
     wishes = {"fail_fast": fail_fast, "keep": keep, "progress": progress}
     wishes["models"] = None if models else False
-    with provers() as workers:
+    words = tuple(on) or project.backends
+    with provers(words) as workers:
         revisions = chosen(project, range_, since)
-        return proven(project, revisions, on, jobs, strict=strict, workers=workers, **wishes)
-
-
-def provers() -> Workers:
-    """Start what is to prove, so that it is ready when the revisions have been read here."""
-    from topchef_schema.stages.worker import Workers
-
-    return Workers(ahead=_NEEDED)
+        return proven(project, revisions, words, jobs, strict=strict, workers=workers, **wishes)
 
 
 def proven(
@@ -110,8 +91,7 @@ def proven(
     from topchef_schema.stages.prove import prove
 
     exemptions = declared(project)
-    words = tuple(on) or project.backends
-    proofs = prove(project, revisions, words, jobs=jobs or os.cpu_count() or 1, **wishes)
+    proofs = prove(project, revisions, on, jobs=jobs or os.cpu_count() or 1, **wishes)
     findings = tuple(
         _strict(each) if strict else each for proof in proofs for each in proof.findings
     )
@@ -195,7 +175,12 @@ def proof_options(function: F) -> F:
         click.option(
             "--strict", is_flag=True, help="Irreversible revisions and empty downgrades are errors."
         ),
-        click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Proofs at a time: of backends, and of the halves of a long history."),
+        click.option(
+            "--jobs",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Proofs at a time: of backends, and of the halves of a long history.",
+        ),
     ):
         function = decorator(function)
     return function

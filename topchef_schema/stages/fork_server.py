@@ -1,4 +1,4 @@
-"""A process that has imported what workers need, and forks one for each request.
+"""A process that has made ready what workers need, and forks one for each request.
 
 To import SQLAlchemy and Alembic takes longer than to take most revisions up and down. Linux alone:
 elsewhere what a library has begun in a process may not survive a fork.
@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import signal
 import socket
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from io import RawIOBase
 from pathlib import Path
 from typing import NoReturn
@@ -29,22 +29,23 @@ AVAILABLE = sys.platform == "linux"
 
 _MAIN = "from topchef_schema.stages.fork_server import serve; raise SystemExit(serve())"
 _LONGEST = 4096
-"""Bytes of a request: ``PATH_MAX``."""
+"""Bytes of a message, most of which is a path: ``PATH_MAX``."""
 
 
 class ForkServer:
-    """The process, which has *modules*; it ends when it is closed, and when this process does."""
+    """The process, which calls *ready* first; it ends when it is closed, or this process ends."""
 
-    def __init__(self, environment: Mapping[str, str], modules: Sequence[str]) -> None:
+    def __init__(self, environment: Mapping[str, str], ready: Callable[[], object]) -> None:
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno()), *modules],
+                [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__,
                 env=environment,
                 pass_fds=[theirs.fileno()],
             )
+        self._line.send(pickle.dumps(ready))
 
     def fork(self, folder: Path) -> Fork:
         """Let a new process answer, into *folder*; raises `OSError` where that cannot be."""
@@ -97,19 +98,18 @@ class Fork:
 
 
 def serve() -> int:
-    """Fork for each request on the socket that the first argument names; the others are modules.
+    """Fork for each request on the socket that the argument names, until its other end is closed.
 
-    Ends when the socket is closed at the other end.
+    The first message is what to call before.
     """
     from topchef_schema.stages.worker import answer
 
+    line = socket.socket(fileno=int(sys.argv[1]))
     collecting.tune()
-    for module in sys.argv[2:]:
-        import_module(module)
+    pickle.loads(line.recv(_LONGEST))()
     collecting.keep()
     telling_of: dict[int, int] = {}
     signal.signal(signal.SIGCHLD, lambda *_: _tell_codes(telling_of))
-    line = socket.socket(fileno=int(sys.argv[1]))
     while True:
         folder, pipes, *_ = socket.recv_fds(line, _LONGEST, 2)
         if not folder:

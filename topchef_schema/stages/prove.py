@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from topchef_schema.model import Check, Finding, Revision
-from topchef_schema.project import Project
+from topchef_schema.project import Project, parse_url
 from topchef_schema.stages import scratch, whole_checks
 from topchef_schema.stages.ground import Ground
 from topchef_schema.stages.one_by_one import Task, Wishes, work
@@ -24,6 +26,31 @@ from topchef_schema.stages.worker import Workers
 if TYPE_CHECKING:
     from topchef_schema.stages.progress import Progress
     from topchef_schema.stages.scratch import Place
+
+
+_NEEDED = tuple(
+    f"topchef_schema.bridge.{each}"
+    for each in ("environment", "journaling", "operations", "revisions", "steps")
+)
+"""What a process imports that takes revisions up and down, which takes longest."""
+
+
+def provers(on: Sequence[str]) -> Workers:
+    """Start what is to prove on the servers *on*, so that it is ready when it is needed."""
+    return Workers(ahead=partial(_import_what_is_needed, tuple(on)))
+
+
+def _import_what_is_needed(on: Sequence[str]) -> None:
+    from sqlalchemy import make_url
+
+    for each in _NEEDED:
+        import_module(each)
+    for word in on:
+        # Who asks for a server that cannot be had is told so by who opens it.
+        with suppress(Exception):
+            backend, url = scratch.resolve(word)
+            named = make_url(backend.offline_url) if url is None else parse_url(url)
+            backend.with_driver(named).get_dialect().import_dbapi()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +106,10 @@ def prove(
 ) -> list[Proof]:
     """Prove *chosen* on each server of *on*, *jobs* at a time; order is that of *on*.
 
-    What *jobs* are left goes to the parts of a long history. Of a project with several databases, each is proven. With *fail_fast* no revision is proven
-    after the first on that server that is not clean; *keep* leaves the database of that one. The
-    models are held against the heads where these are chosen, or as *models* says.
+    What *jobs* are left goes to the parts of a long history. Of a project with several databases,
+    each is proven. With *fail_fast* no revision is proven after the first on that server that is
+    not clean; *keep* leaves the database of that one. The models are held against the heads where
+    these are chosen, or as *models* says.
     """
     # Read now: an unreadable revision is one failure, not one for each backend.
     project.revisions.all  # noqa: B018

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,21 +44,21 @@ class Workers:
     """The worker processes of one command, which can be ended from another thread.
 
     *environment* is what they have beside that of this process. With *ahead* they are forked,
-    where that can be, from a process that imports these modules while this one is on its way.
+    where that can be, from a process that calls it while this one is on its way.
     """
 
     def __init__(
         self,
         environment: Mapping[str, str] | None = None,
         *,
-        ahead: Sequence[str] = (),
+        ahead: Callable[[], object] | None = None,
     ) -> None:
         self._environment = environment or {}
         self._running: set[_Process | Fork] = set()
         self._turn = threading.Lock()
         self._ended = False
         self._server: ForkServer | None = None
-        if ahead and AVAILABLE:
+        if ahead is not None and AVAILABLE:
             with _uninterrupted():
                 self._server = ForkServer(self._whole_environment, ahead)
 
