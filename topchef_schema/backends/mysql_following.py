@@ -16,7 +16,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import mysql_catalog
-from topchef_schema.backends.base import undisturbed
+from topchef_schema.backends.base import asked_beside, undisturbed
 from topchef_schema.backends.following import Written, uncertain
 from topchef_schema.backends.mysql_protocol import run
 from topchef_schema.backends.show_create import quoted
@@ -250,7 +250,8 @@ class Following:
 
 
 def _counted(connection: Connection) -> Counted:
-    found = {name.lower(): int(value) for name, value in run(connection, COUNTED)}
+    _, counts = asked_beside(connection, COUNTED)
+    found = {name.lower(): int(value) for name, value in counts}
     sessions = found.pop("connections"), found.pop("threads_connected")
     writes = sum(found.pop(f"com_{each}", 0) for each in _WRITING)
     return Counted(sum(found.values()), writes, sessions)

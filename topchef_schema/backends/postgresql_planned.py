@@ -7,10 +7,11 @@ next ROLLBACK, ours too; so it is told not to. What drops them all the same is n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from topchef_schema.backends.base import undisturbed
+from topchef_schema.backends.base import asked_beside, undisturbed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -37,8 +38,17 @@ class Planned:
         driver: Any = connection.connection.driver_connection
         if getattr(driver, "prepare_threshold", None) is not None:
             driver.prepare_threshold = None
-        with undisturbed(connection):
-            _, names = connection.exec_driver_sql(_FLUSH).one()
+        if getattr(driver, "autocommit", None) is False and not connection.in_transaction():
+            driver.autocommit = True  # which spares a BEGIN and a ROLLBACK
+            try:
+                with closing(driver.cursor()) as cursor:
+                    cursor.execute(_FLUSH)
+                    _, names = cursor.fetchone()
+            finally:
+                driver.autocommit = False
+        else:
+            with undisturbed(connection):
+                _, names = connection.exec_driver_sql(_FLUSH).one()
         self._names = set((names or "").split())
 
     def rows(
@@ -54,4 +64,4 @@ class Planned:
         if name not in self._names:
             connection.execute(text(f"PREPARE {name} {types} AS {sql}"))
             self._names.add(name)
-        return connection.exec_driver_sql(f"EXECUTE {name} {values}").all()
+        return asked_beside(connection, f"EXECUTE {name} {values}")[1]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import sqlite_catalog
-from topchef_schema.backends.base import undisturbed
+from topchef_schema.backends.base import asked_beside, undisturbed
 from topchef_schema.backends.following import Written, uncertain
 from topchef_schema.model import Snapshot
 from topchef_schema.model.sql_writes import SENT_BESIDE, WRITES, tables_written, verb_of
@@ -102,5 +102,5 @@ class Following:
 
 
 def _state(connection: Connection) -> State:
-    changes, others, schema, *header = connection.exec_driver_sql(STATE).one()
+    _, ((changes, others, schema, *header),) = asked_beside(connection, STATE)
     return State(changes, others, schema, sqlite_catalog.header_of(header))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from topchef_schema.backends.base import asked_beside
 from topchef_schema.model import Snapshot, TableName, diff, names_of
 
 if TYPE_CHECKING:
@@ -166,13 +167,14 @@ def read(
         try:
             # As the driver gives it: a reflected type may read a value otherwise than it was
             # written.
-            result = connection.exec_driver_sql(f"SELECT * FROM {quoted(connection, name)}")
-            rows = tuple(tuple(repr(value) for value in row) for row in result)
-        except (SQLAlchemyError, ValueError):
+            columns, rows = asked_beside(connection, f"SELECT * FROM {quoted(connection, name)}")
+        except (SQLAlchemyError, connection.dialect.loaded_dbapi.Error, ValueError):
             connection.rollback()
             continue
-        columns = tuple(_spelled(schema, key, each) for each in result.keys())  # noqa: SIM118
-        found[key] = Rows(columns, rows)
+        found[key] = Rows(
+            tuple(_spelled(schema, key, each) for each in columns),
+            tuple(tuple(repr(value) for value in row) for row in rows),
+        )
     return found
 
 
