@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
+import shutil
+import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -226,10 +232,9 @@ def _answers(database: ScratchDatabase) -> bool:
         return False
 
 
-def test_a_full_disk(project: MakeProject, server: Server, backend: Backend) -> None:
-    """The file of a SQLite database may not grow as far as the revision needs."""
-    if backend.name != "sqlite":
-        pytest.skip("a server says so as it says any other error")
+@pytest.mark.backends("sqlite")
+def test_a_file_that_may_not_grow(project: MakeProject, server: Server) -> None:
+    """As on a full disk: not as far as the revision needs."""
     filled = between("INSERT INTO first (id) SELECT randomblob(100000) FROM first")
     runner = Runner(project(versions={"a1.py": FIRST, "b2.py": filled}))
     with database_of(server) as database:
@@ -241,3 +246,53 @@ def test_a_full_disk(project: MakeProject, server: Server, backend: Backend) -> 
         assert runner.end(database).schema == before.schema
         runner.succeed(database, "upgrade", "heads")
         assert runner.end(database).versions == ["b2"]
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A disk that can be filled."""
+    folder = Path(tempfile.mkdtemp(prefix="disk_"))
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=1g,mode=1777", "tmpfs", str(folder)]
+    try:
+        if subprocess.run(mounted, check=False, capture_output=True).returncode:
+            pytest.skip("only root can mount a disk that can be filled")
+        yield folder
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    finally:
+        folder.rmdir()
+
+
+ROOM = 6_000_000
+"""Bytes that are left: less than a tenth of what the revision writes."""
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
+def test_a_full_disk(
+    project: MakeProject, backend: Backend, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may end over it, too."""
+    fill = "INSERT INTO first (id) SELECT generate_series(1, 900000)"
+    fill = fill if backend.name == "postgresql" else FILL
+    runner = Runner(project(versions={"a1.py": FIRST, "b2.py": between(fill)}))
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", str(disk))
+        server: Any = backend.server()
+    try:
+        expected = expected_end(runner, server)
+        database = server.create()
+        runner.succeed(database, "upgrade", "a1")
+        with open(disk / "full", "wb") as full:
+            os.posix_fallocate(full.fileno(), 0, shutil.disk_usage(disk).free - ROOM)
+        done = runner.run(database, "upgrade", "heads")
+        assert done.code in (3, 5, 6), done.said
+        # A server that ends over it says nothing of the disk.
+        assert "make room on the disk" in done.said or not _answers(database)
+        (disk / "full").unlink()
+        if not _answers(database):
+            restarted(server, database)
+        runner.succeed(database, "upgrade", "heads")
+        assert runner.end(database) == expected
+    finally:
+        server._process.stop()
+        gc.collect()

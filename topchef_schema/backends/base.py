@@ -39,6 +39,7 @@ class Failure(StrEnum):
     DEADLOCK = "two sessions waited for each other"
     CANCELLED = "the statement was cancelled"
     CONNECTION_LOST = "the connection was lost"
+    DISK_FULL = "the disk is full"
     ALREADY_EXISTS = "an object exists already"
     OTHER = "the statement failed"
 

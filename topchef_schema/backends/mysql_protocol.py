@@ -34,6 +34,7 @@ NUMBERS: Mapping[int, Failure] = {
     **dict.fromkeys((1044, 1045, 1227, 1698, 1820, 1862, 3118, 4151), Failure.ACCESS_DENIED),
     1049: Failure.NO_SUCH_DATABASE,
     **dict.fromkeys((1142, 1143, 1370, 1792, 1836, 3989), Failure.READ_ONLY),
+    **dict.fromkeys((1021, 1114), Failure.DISK_FULL),
     **dict.fromkeys((1205, 3572), Failure.LOCK_TIMEOUT),
     **dict.fromkeys((1213, 1614, 3058), Failure.DEADLOCK),
     **dict.fromkeys((1317, 1969, 3024), Failure.CANCELLED),

@@ -20,6 +20,7 @@ STATES = {
     "42P04": Failure.ALREADY_EXISTS,
     "42P06": Failure.ALREADY_EXISTS,
     "42P07": Failure.ALREADY_EXISTS,
+    "53100": Failure.DISK_FULL,
     "53300": Failure.UNREACHABLE,
     "55P03": Failure.LOCK_TIMEOUT,
     "57014": Failure.CANCELLED,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import first_line
+from topchef_schema.backends.base import Failure, first_line
 from topchef_schema.backends.driver_message import driver_message
 from topchef_schema.errors import InterruptedRunError, MigrationError, PartialError
 from topchef_schema.model import Direction, Statement, Step, short
@@ -46,9 +46,7 @@ def failure(run: Run, failed: StepFailed, now: tuple[str, ...]) -> MigrationErro
         )
     if half:
         message += f"; of this revision, these statements took effect: {_listed(failed.sent)}"
-    hint = "correct the revision or the data and run the same command again"
-    if isinstance(failed.cause, LockLostError):
-        hint = "run the same command again"
+    hint = _what_to_do(run, failed)
     if partial and run.history and not unrecorded:
         hint += (
             ": what took effect is not sent again; or finish it, or undo it, by hand and run: "
@@ -64,6 +62,15 @@ def failure(run: Run, failed: StepFailed, now: tuple[str, ...]) -> MigrationErro
         hint += f"; the statement was: {short(failed.failed.sql)}"
     kind = PartialError if partial else MigrationError
     return kind(message, where=str(failed.location), hint=hint)
+
+
+def _what_to_do(run: Run, failed: StepFailed) -> str:
+    again = "run the same command again"
+    if isinstance(failed.cause, LockLostError):
+        return again
+    if run.backend is not None and run.backend.failure(failed.cause) is Failure.DISK_FULL:
+        return f"make room on the disk of the database and {again}"
+    return f"correct the revision or the data and {again}"
 
 
 def interrupted(runs: Sequence[Run]) -> InterruptedRunError:
