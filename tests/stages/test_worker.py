@@ -166,6 +166,13 @@ def test_a_server_that_is_gone(tmp_path: Path) -> None:
 
 
 @linux
+def test_a_server_that_cannot_make_ready(capfd: pytest.CaptureFixture[str]) -> None:
+    with Workers(ahead=bug) as workers:
+        assert workers.call(os.getppid) != os.getpid()
+    assert capfd.readouterr().err == ""
+
+
+@linux
 def test_an_interrupt_of_forks(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """As a terminal sends it: to all of the foreground."""
     before = children(os.getpid())

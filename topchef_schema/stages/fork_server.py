@@ -19,9 +19,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from io import RawIOBase
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from topchef_schema import collecting
 
@@ -60,7 +59,7 @@ class ForkServer:
         finally:
             os.close(asked)
             os.close(telling)
-        return Fork(open(asking, "wb", buffering=0), open(told, "rb", buffering=0))
+        return Fork(open(asking, "wb"), open(told, "rb"))
 
     def close(self) -> None:
         """End the process; its forks go on."""
@@ -73,17 +72,22 @@ class ForkServer:
 class Fork:
     """A process that is asked by one pipe; the other tells its number, and its code at the end."""
 
-    asking: RawIOBase
-    telling: RawIOBase
+    asking: BinaryIO
+    telling: BinaryIO
     _number: int = 0
     _unwanted: bool = False
 
     def ask(self, request: bytes) -> int | None:
-        """Wait until *request* is answered; return the code, None where nobody tells."""
+        """Wait until *request* is answered; return the code, None where nobody tells.
+
+        Raises `OSError` where nobody has taken it.
+        """
         with self.telling:
             with suppress(BrokenPipeError), self.asking:
                 self.asking.write(request)
             self._number = int(self.telling.readline() or 0)
+            if not self._number:
+                raise ConnectionResetError("the fork server has ended")
             if self._unwanted:
                 self.terminate()
             code = self.telling.readline()
@@ -106,7 +110,8 @@ def serve() -> int:
 
     line = socket.socket(fileno=int(sys.argv[1]))
     collecting.tune()
-    pickle.loads(line.recv(_LONGEST))()
+    with suppress(Exception):  # is told where it is needed
+        pickle.loads(line.recv(_LONGEST))()
     collecting.keep()
     telling_of: dict[int, int] = {}
     signal.signal(signal.SIGCHLD, lambda *_: _tell_codes(telling_of))
@@ -120,6 +125,8 @@ def serve() -> int:
         child = os.fork()
         if not child:
             line.close()
+            for each in telling_of.values():
+                os.close(each)
             request = os.fdopen(asked, "rb")
             _answer_once(partial(answer, request, Path(os.fsdecode(folder))), telling)
         os.close(asked)

@@ -17,8 +17,9 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar
 
@@ -107,28 +108,22 @@ class Workers:
             server.close()
 
     def _ask(self, request: bytes, folder: Path) -> int | None:
-        worker = self._started(folder)
+        if self._server is not None:
+            with suppress(OSError):  # it has ended
+                return self._ask_one(request, partial(self._server.fork, folder))
+        return self._ask_one(request, partial(_Process, folder, self._whole_environment))
+
+    def _ask_one(self, request: bytes, start: Callable[[], _Process | Fork]) -> int | None:
+        with self._turn:
+            if self._ended:
+                raise WorkerError("the run is being ended")
+            worker = start()
+            self._running.add(worker)
         try:
             return worker.ask(request)
         finally:
             with self._turn:
                 self._running.discard(worker)
-
-    def _started(self, folder: Path) -> _Process | Fork:
-        with self._turn:
-            if self._ended:
-                raise WorkerError("the run is being ended")
-            worker = self._forked(folder) or _Process(folder, self._whole_environment)
-            self._running.add(worker)
-        return worker
-
-    def _forked(self, folder: Path) -> Fork | None:
-        if self._server is None:
-            return None
-        try:
-            return self._server.fork(folder)
-        except OSError:
-            return None  # it has ended
 
     @property
     def _whole_environment(self) -> dict[str, str]:
