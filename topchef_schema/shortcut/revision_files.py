@@ -22,7 +22,11 @@ from typing import Any, NamedTuple
 
 from topchef_schema.shortcut.compiled import anew, cached
 from topchef_schema.shortcut.doubt import Doubt
+from topchef_schema.shortcut.halves import in_halves
 from topchef_schema.shortcut.inert import Bindings
+
+_File = tuple["os.DirEntry[str]", str]
+"""A revision file, and where Python keeps what it compiled of it."""
 
 Graph = dict[str, tuple[str, ...]]
 """Revision → what it follows."""
@@ -76,8 +80,18 @@ def _require_no_cycle(graph: Graph, tops: Sequence[str]) -> None:
 
 def _graph(folder: str) -> Graph:
     """Read every file in *folder* that Alembic would load."""
-    found: Graph = {}
+    files = list(_files(folder))
     kinds: list[_Kind] = []
+    if files:
+        _read(files[:1], kinds)  # so that its kind is judged once
+    parts = in_halves(files, lambda some: _read(some, kinds))
+    found = {revision: down for part in parts for revision, down in part.items()}
+    if len(found) < len(files):
+        raise Doubt("a revision is there twice")
+    return found
+
+
+def _files(folder: str) -> Iterator[_File]:
     sample = cache_from_source(os.path.join(os.path.realpath(folder), "name.py"))
     start, _, end = sample.rpartition("name")
     with os.scandir(folder) as entries:
@@ -91,11 +105,15 @@ def _graph(folder: str) -> Graph:
                 continue
             if not entry.is_file(follow_symlinks=False):
                 raise Doubt(f"{name} is no file of its own")
-            code = cached(entry.stat(), f"{start}{name[:-3]}{end}") or anew(entry.path)
-            revision, down = _facts(entry.path, code, kinds)
-            if revision in found:
-                raise Doubt(f"{revision} is there twice")
-            found[revision] = down
+            yield entry, f"{start}{name[:-3]}{end}"
+
+
+def _read(files: Sequence[_File], kinds: list[_Kind]) -> Graph:
+    found: Graph = {}
+    for entry, compiled in files:
+        code = cached(entry.stat(), compiled) or anew(entry.path)
+        revision, down = _facts(entry.path, code, kinds)
+        found[revision] = down
     return found
 
 
