@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
@@ -170,6 +171,45 @@ def test_a_server_that_cannot_make_ready(capfd: pytest.CaptureFixture[str]) -> N
     with Workers(ahead=bug) as workers:
         assert workers.call(os.getppid) != os.getpid()
     assert capfd.readouterr().err == ""
+
+
+def pipes_that_programs_hold() -> list[str]:
+    code = "import os; print(*os.listdir('/proc/self/fd'))"
+    own = subprocess.run(
+        [sys.executable, "-c", code], close_fds=False, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return sorted(own.stdout.split(), key=int)
+
+
+@linux
+def test_a_program_of_a_revision_holds_no_pipe_of_ours() -> None:
+    with Workers(ahead=COLORS) as workers:
+        # The last is the folder that is being listed.
+        assert workers.call(pipes_that_programs_hold)[:-1] == ["0", "1", "2"]
+
+
+def leaves_a_note(file: str) -> None:
+    atexit.register(Path(file).touch)
+
+
+@linux
+def test_a_fork_ends_like_any_python(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with Workers(ahead=COLORS) as workers:
+        workers.call(leaves_a_note, str(tmp_path / "note"))
+        assert (tmp_path / "note").exists()
+        with pytest.raises(WorkerError, match="code 1"):
+            workers.call(sys.exit, "that was it")
+    assert capfd.readouterr().err == "that was it\n"
+
+
+@linux
+@pytest.mark.sampled
+@pytest.mark.parametrize("beside", [2, 5])
+def test_many_forks_end_at_once(beside: int) -> None:
+    with Workers(ahead=COLORS) as workers, ThreadPoolExecutor(beside) as pool:
+        found = list(pool.map(workers.call, [os.getppid] * 600))
+    assert len(set(found)) == 1
+    assert os.getpid() not in found
 
 
 @linux

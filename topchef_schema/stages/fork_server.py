@@ -7,20 +7,18 @@ https://docs.python.org/3/library/os.html#os.fork
 
 from __future__ import annotations
 
-import logging
 import os
 import pickle
+import select
 import signal
 import socket
 import subprocess
 import sys
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 from topchef_schema import collecting
 
@@ -39,12 +37,14 @@ class ForkServer:
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _MAIN, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=sys.__stderr__,
                 env=environment,
                 pass_fds=[theirs.fileno()],
             )
-        self._line.send(pickle.dumps(ready))
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError), self.process.stdin as asked:
+            asked.write(pickle.dumps(ready))
 
     def fork(self, folder: Path) -> Fork:
         """Let a new process answer, into *folder*; raises `OSError` where that cannot be."""
@@ -104,34 +104,61 @@ class Fork:
 def serve() -> int:
     """Fork for each request on the socket that the argument names, until its other end is closed.
 
-    The first message is what to call before.
+    On stdin stands what to call before. Returns in each fork, too: the code to end with.
     """
     from topchef_schema.stages.worker import answer
 
-    line = socket.socket(fileno=int(sys.argv[1]))
     collecting.tune()
     with suppress(Exception):  # is told where it is needed
-        pickle.loads(line.recv(_LONGEST))()
+        pickle.load(sys.stdin.buffer)()
     collecting.keep()
+    line = socket.socket(fileno=int(sys.argv[1]))
+    ended, tell_ended = _told_of_ends()
     telling_of: dict[int, int] = {}
-    signal.signal(signal.SIGCHLD, lambda *_: _tell_codes(telling_of))
     while True:
+        ready, _, _ = select.select([line, ended], [], [])
+        if ended in ready:
+            ended.recv(_LONGEST)
+            _tell_codes(telling_of)
+        if line not in ready:
+            continue
         folder, pipes, *_ = socket.recv_fds(line, _LONGEST, 2)
         if not folder:
             return 0
         asked, telling = pipes
-        # What is told of the end of a process must not come before its number is known.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         child = os.fork()
         if not child:
-            line.close()
-            for each in telling_of.values():
-                os.close(each)
-            request = os.fdopen(asked, "rb")
-            _answer_once(partial(answer, request, Path(os.fsdecode(folder))), telling)
+            _leave([line, ended, tell_ended], telling_of.values(), pipes)
+            os.write(telling, b"%d\n" % os.getpid())
+            return answer(os.fdopen(asked, "rb"), Path(os.fsdecode(folder)))
         os.close(asked)
         telling_of[child] = telling
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+
+def _told_of_ends() -> tuple[socket.socket, socket.socket]:
+    """Return the two ends of what can be read when a process has ended.
+
+    Python runs a handler between two steps of its own, which may be too late for a wait; but it
+    writes there at once, https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd
+    """
+    ends = socket.socketpair()
+    for each in ends:
+        each.setblocking(False)  # noqa: FBT003
+    signal.set_wakeup_fd(ends[1].fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return ends
+
+
+def _leave(sockets: Iterable[socket.socket], others: Iterable[int], own: Iterable[int]) -> None:
+    """Be no server any more, but one of its forks."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for each in sockets:
+        each.close()
+    for other in others:
+        os.close(other)
+    for pipe in own:
+        os.set_inheritable(pipe, False)  # noqa: FBT003 - a program of a revision would hold it
 
 
 def _tell_codes(telling_of: dict[int, int]) -> None:
@@ -142,23 +169,3 @@ def _tell_codes(telling_of: dict[int, int]) -> None:
             return
         with os.fdopen(telling_of.pop(child), "wb", buffering=0) as told, suppress(BrokenPipeError):
             told.write(b"%d\n" % os.waitstatus_to_exitcode(status))
-
-
-def _answer_once(answer: Callable[[], int], telling: int) -> NoReturn:
-    """Do the work of a fork, and end without what a whole Python does at its end."""
-    code = 1
-    try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        os.write(telling, b"%d\n" % os.getpid())
-        code = answer()
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        logging.shutdown()
-        for each in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                each.flush()
-        os._exit(code)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
@@ -46,9 +46,10 @@ def _import_what_is_needed(on: Sequence[str]) -> None:
     for each in _NEEDED:
         import_module(each)
     for word in on:
-        backend, url = scratch.resolve(word)
-        named = make_url(backend.offline_url) if url is None else parse_url(url)
-        backend.with_driver(named).get_dialect().import_dbapi()
+        with suppress(Exception):  # is told by who opens it
+            backend, url = scratch.resolve(word)
+            named = make_url(backend.offline_url) if url is None else parse_url(url)
+            backend.with_driver(named).get_dialect().import_dbapi()
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,9 +108,10 @@ class Workers:
             server.close()
 
     def _ask(self, request: bytes, folder: Path) -> int | None:
-        if self._server is not None:
+        server = self._server
+        if server is not None:
             with suppress(OSError):  # it has ended
-                return self._ask_one(request, partial(self._server.fork, folder))
+                return self._ask_one(request, partial(server.fork, folder))
         return self._ask_one(request, partial(_Process, folder, self._whole_environment))
 
     def _ask_one(self, request: bytes, start: Callable[[], _Process | Fork]) -> int | None:
