@@ -28,7 +28,7 @@ FUNCTION = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETUR
 
 def test_what_is_disposable_waits_for_no_disk(connection: sa.Connection) -> None:
     BACKEND.disposable(connection)
-    connection.rollback()
+    connection.connection.rollback()
     assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == "off"
 
 

@@ -11,6 +11,7 @@ from tests.whole_projects import MakeProject, Whole, revision, text
 from topchef_schema import roundtrip
 from topchef_schema.backends.base import SCRATCH_PREFIX
 from topchef_schema.stages import prove
+from topchef_schema.stages.worker import WorkerError
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Server
@@ -26,6 +27,10 @@ def makes(name: str, *columns: str) -> str:
 
 def drops(name: str) -> str:
     return f'op.drop_table("{name}")'
+
+
+def in_batch(change: str) -> str:
+    return f'with op.batch_alter_table("base") as batch:\n    batch.{change}'
 
 
 HISTORY = {
@@ -44,6 +49,37 @@ HISTORY = {
     "i9": (makes("nine"), drops("nine"), "d4"),
 }
 """What makes each revision, what undoes it, and on what it stands."""
+
+
+EASY = {id_: each for id_, each in HISTORY.items() if id_ != "c3"}
+EASY["e5"] = (makes("five"), drops("five"), "b2")
+"""The same where each goes up on empty tables, so that the parts can stand."""
+
+FILLS = {
+    "a1": (makes("base"), drops("base"), None),
+    "b2": ('op.get_bind().execute(sa.text("SELECT id FROM base")).first() or 1 / 0', "pass", "a1"),
+    "c3": ('op.execute("ALTER TABLE base ADD COLUMN must integer NOT NULL")', "pass", "b2"),
+    "d4": (makes("four"), drops("four"), "c3"),
+    "e5": (makes("five") + "\n" + makes("left"), drops("five"), "d4"),
+    "f6": (makes("six"), drops("six"), "e5"),
+}
+"""One needs rows, and the next refuses them."""
+
+LATER = {
+    "a1": (makes("base"), drops("base"), None),
+    "b2": (
+        'op.add_column("base", sa.Column("more", sa.Integer))',
+        in_batch('drop_column("more")'),
+        "a1",
+    ),
+    "c3": ('op.execute("UPDATE base SET more = 5 WHERE more IS NULL")', "pass", "b2"),
+    "d4": (
+        in_batch('alter_column("more", nullable=False)'),
+        in_batch('alter_column("more", nullable=True)'),
+        "c3",
+    ),
+}
+"""What the later half does goes well with rows that have been through the first."""
 
 
 def written(project: MakeProject, history: dict[str, tuple[str, str, str | None]]) -> Whole:
@@ -77,14 +113,23 @@ def said(finding: Finding) -> str:
 def test_parts_find_what_one_finds(
     project: MakeProject, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop = written(project, HISTORY)
+    shop = written(project, EASY)
     one = proven(shop, server)
+    stood: list[bool] = []
+    ask = prove._is_as_in_order
+
+    def asked(*given: Any) -> bool:
+        stood.append(ask(*given))
+        return stood[-1]
+
+    monkeypatch.setattr(prove, "_is_as_in_order", asked)
     monkeypatch.setattr(prove, "LONG", 4)
     for jobs in (1, 2):
         assert told(proven(shop, server, jobs=jobs)) == told(one)
+    assert stood == [True, True]
     outcomes = {each.revision: str(each.outcome) for each in one.checks if each.revision}
     assert outcomes == {
-        **dict.fromkeys(("a1", "c3", "e5", "g7", "h8"), "passed"),
+        **dict.fromkeys(("a1", "e5", "g7", "h8"), "passed"),
         **dict.fromkeys(("b2", "d4", "f6"), "failed"),
         "i9": "pending",
     }
@@ -92,6 +137,64 @@ def test_parts_find_what_one_finds(
         "b2",
         "f6",
     ]
+
+
+@pytest.mark.parametrize("history", [HISTORY, FILLS, LATER], ids=["needs", "fills", "later"])
+@pytest.mark.backends("sqlite", "postgresql")
+def test_parts_that_do_not_stand(
+    project: MakeProject,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    history: dict[str, tuple[str, str, str | None]],
+) -> None:
+    """Rows tell of more than the schema: then all is proven in order."""
+    shop = written(project, history)
+    one = proven(shop, server)
+    monkeypatch.setattr(prove, "LONG", 4)
+    again = proven(shop, server)
+    assert told(again) == told(one)
+    assert again.exit_code() == one.exit_code()
+
+
+@pytest.mark.backends("sqlite")
+def test_one_between_the_parts(
+    project: MakeProject, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not to be proven, and does not go up, is told of all the same."""
+    shop = written(
+        project,
+        {
+            "a1": (makes("base"), drops("base"), None),
+            "b2": (makes("two"), drops("two"), "a1"),
+            "x3": ('op.execute("DELETE FROM nowhere")', "pass", "b2"),
+            "c4": (makes("four"), drops("four"), "x3"),
+            "d5": (makes("five"), drops("five"), "c4"),
+        },
+    )
+    whole = shop.load()
+    chosen = [whole.revisions.one(each) for each in ("a1", "b2", "c4", "d5")]
+    found = []
+    for long in (200, 4):
+        monkeypatch.setattr(prove, "LONG", long)
+        (proof,) = prove.prove(whole, chosen, [text(server)], jobs=2, models=False)
+        found.append([(each.rule, each.revision) for each in proof.findings])
+        assert [str(each.outcome) for each in proof.checks][-2:] == ["pending", "pending"]
+    assert found == [[("upgrade-fails", "x3")]] * 2
+
+
+@pytest.mark.backends("sqlite")
+def test_a_part_that_breaks_lets_nobody_wait(
+    project: MakeProject, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = {
+        "a1": (makes("base"), drops("base"), None),
+        "b2": ("import os; os._exit(7)", "pass", "a1"),
+        "c3": (makes("three"), drops("three"), "b2"),
+        "d4": (makes("four"), drops("four"), "c3"),
+    }
+    monkeypatch.setattr(prove, "LONG", 4)
+    with pytest.raises(WorkerError, match="code 7"):
+        proven(written(project, history), server, jobs=2)
 
 
 @pytest.mark.backends("postgresql")

@@ -327,9 +327,9 @@ def undisturbed(connection: Connection) -> Iterator[None]:
 def asked_beside(connection: Connection, sql: str) -> tuple[tuple[str, ...], list[Any]]:
     """Return columns and rows of *sql* as the driver gives them, in the transaction of now.
 
-    Past SQLAlchemy, which takes twice as long, and past whoever listens there; not with asyncpg,
-    of which SQLAlchemy knows that a change of the schema voids its plans. Raises what the driver
-    raises, or SQLAlchemy.
+    Past SQLAlchemy, which takes twice as long, and past whoever listens there; not with drivers
+    that are asynchronous: it knows that a change of the schema voids the plans of asyncpg. Raises
+    what the driver raises, or SQLAlchemy.
     """
     if connection.dialect.is_async:
         result = connection.exec_driver_sql(sql)

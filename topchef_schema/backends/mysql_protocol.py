@@ -48,6 +48,9 @@ NUMBERS: Mapping[int, Failure] = {
 CANNOT_CREATE_TABLE = 1005
 """MariaDB's word for whatever InnoDB says; ``errno: 121`` is a name that exists already."""
 
+NO_SPACE = re.compile(r"\b28\b")
+"""The operating system's number, in what MySQL says of a file that it cannot write."""
+
 OPTION_PREVENTS = 1290
 """The server runs with some option, which may be ``--read-only`` or one that has nothing to do
 with it (``--secure-file-priv``): only the message tells."""
@@ -78,6 +81,8 @@ def failure(error: BaseException) -> Failure:
         return Failure.READ_ONLY
     if code == CANNOT_CREATE_TABLE and "errno: 121" in str(error):
         return Failure.ALREADY_EXISTS
+    if code in (3, 1026, 1030) and NO_SPACE.search(str(error)):
+        return Failure.DISK_FULL
     if code is not None and code in NUMBERS:
         return NUMBERS[code]
     if getattr(error, "connection_invalidated", False):

@@ -69,7 +69,7 @@ def _what_to_do(run: Run, failed: StepFailed) -> str:
     if isinstance(failed.cause, LockLostError):
         return again
     if run.backend is not None and run.backend.failure(failed.cause) is Failure.DISK_FULL:
-        return f"make room on the disk of the database and {again}"
+        return f"make room, on the disk or where a table may not grow, and {again}"
     return f"correct the revision or the data and {again}"
 
 

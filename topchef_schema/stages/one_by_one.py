@@ -209,15 +209,17 @@ class Prover:
         failed = self.task.need_rows.get(revision.id)
         if failed is not None:
             proof.fill_now()
-        if proof.only_up() is Ending.CLEAN:
+        if proof.only_up() is Ending.CLEAN and (failed is None or proof.clear_now()):
             return
+        need_rows = dict(self.task.need_rows)
         if failed is None:
-            failed = proof.on_rows or proof.findings[-1]
-            self._once_more(revision, self.task.position, failed)
-            need_rows = {**self.task.need_rows, revision.id: failed}
+            self._once_more(revision, self.task.position, proof.findings[-1])
+            need_rows[revision.id] = proof.findings[-1]
             raise Restart(replace(self.task, need_rows=need_rows))
-        self.outcome.findings.append(failed)
-        raise Restart(replace(self.task, broken=self.task.broken | {revision.id}))
+        # It fails with rows, too, or they cannot be taken away again before the next.
+        self.outcome.findings.append(need_rows.pop(revision.id))
+        broken = self.task.broken | {revision.id}
+        raise Restart(replace(self.task, need_rows=need_rows, broken=broken))
 
     def _blocked(self, order: Sequence[Revision]) -> set[str]:
         """Return the ids that cannot be reached, because they stand on a broken revision."""

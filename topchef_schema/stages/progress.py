@@ -27,7 +27,10 @@ def followed(progress: Progress | None, total: int) -> Iterator[str | None]:
 
         def follow() -> None:
             while not over.wait(SECONDS):
-                progress(file.stat().st_size, total)
+                progress(done(), total)
+
+        def done() -> int:
+            return min(file.stat().st_size, total)  # some is proven again
 
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
@@ -36,7 +39,7 @@ def followed(progress: Progress | None, total: int) -> Iterator[str | None]:
         finally:
             over.set()
             thread.join()
-        progress(file.stat().st_size, total)
+        progress(done(), total)
 
 
 def did_one(file: str | None) -> None:

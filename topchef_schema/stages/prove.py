@@ -7,8 +7,8 @@ the history as a whole shows is found beside, see `whole_checks`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence, Set
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -170,15 +170,16 @@ def _on(place: Place, project: Project, first: Task, jobs: int, *, models: bool 
     )
 
 
-LONG = 60
+LONG = 200
 """From so many revisions on a history is proven in two parts, which can be at the same time."""
 
 
 def _in_parts(place: Place, project: Project, first: Task, jobs: int) -> _Single:
     """Prove what *first* has chosen, the later half of a long history on databases of its own.
 
-    That is brought up to there on empty tables, as after a revision that was not clean. Where the
-    parts lie does not depend on *jobs*: what is found must not depend on the machine.
+    That is brought up to there on empty tables. Where it is then not as it would be one revision
+    after the other, all is proven again, in one part. Whether and where history is parted does
+    not depend on *jobs*: what is found must not depend on the machine.
     """
     tasks = _parts(project, first)
 
@@ -189,16 +190,34 @@ def _in_parts(place: Place, project: Project, first: Task, jobs: int) -> _Single
             return single
 
     with ThreadPoolExecutor(min(jobs, len(tasks))) as pool:
-        parts = list(pool.map(prove, tasks))
-    for task, part in zip(tasks, parts, strict=True):
+        proofs = [pool.submit(prove, task) for task in tasks]
+        try:
+            for proof in as_completed(proofs):
+                proof.result()
+        except BaseException:
+            place.workers.end()  # all has failed, and nobody is to wait for the other part
+            raise
+    whole, *others = [proof.result() for proof in proofs]
+    for task, late in zip(tasks[1:], others, strict=True):
         behind = {each.id for each in project.revisions.all[: task.position]}
-        part.findings = [each for each in part.findings if each.revision not in behind]
-    whole, *others = parts
-    for each in others:
-        whole.checks += each.checks
-        whole.findings += each.findings
-        whole.head = each.head
+        if not _is_as_in_order(whole, late, behind):
+            return prove(first)
+        whole.checks += late.checks
+        whole.findings += [each for each in late.findings if each.revision not in behind]
+        whole.head = late.head
     return whole
+
+
+def _is_as_in_order(early: _Single, late: _Single, behind: Set[str]) -> bool:
+    """Whether the *late* part found all *behind* it as the *early* one had left it.
+
+    And whether nothing hung on its rows, which have not been through the revisions behind it.
+    """
+    assert early.last is not None
+    assert late.last is not None
+    same = late.last.broken & behind == early.last.broken & behind
+    on_rows = any(each.rule == "fails-on-rows" for each in late.findings)
+    return same and not late.last.need_rows and not on_rows
 
 
 def _parts(project: Project, first: Task) -> list[Task]:
@@ -206,7 +225,7 @@ def _parts(project: Project, first: Task) -> list[Task]:
     at = [at for at, each in enumerate(project.revisions.all) if each.id in first.chosen]
     if len(at) < LONG or first.wishes.fail_fast or first.wishes.keep:
         return [first]
-    middle = at[len(at) // 2]
+    middle = at[len(at) // 2 - 1] + 1
     early = {each.id for each in project.revisions.all[:middle]}
     return [
         replace(first, chosen=first.chosen & early),
@@ -218,10 +237,11 @@ def _parts(project: Project, first: Task) -> list[Task]:
 class _Single:
     """The revisions one by one, each worker on a database that the last one has not touched.
 
-    *head* is the fingerprint of the schema at the last revision.
+    *head* is the fingerprint of the schema at the last revision, *last* what the last worker did.
     """
 
     ground: Ground
+    last: Task | None = None
     checks: list[Check] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     unclean: bool = False
@@ -233,6 +253,7 @@ class _Single:
         ground = self.ground
         task: Task | None = first
         while task is not None:
+            self.last = task
             outcome = ground.run(work, ground.project, task, ground.place.backend.name)
             self.checks += outcome.checks
             self.findings += outcome.findings

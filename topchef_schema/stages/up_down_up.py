@@ -103,6 +103,12 @@ class UpDownUp:
         """Fill the tables for a revision that is not to be proven, and needs rows all the same."""
         self._fill(self._snapshot(), plain=False)
 
+    def clear_now(self) -> bool:
+        """Take these rows away again; return whether that could be."""
+        cleared = self.seeds.clear(self.session.connection, self._snapshot())
+        self.session.settle()
+        return cleared
+
     def _fill(self, schema: Snapshot, *, plain: bool) -> None:
         self.seeds.fill(self.session.connection, schema, plain=plain)
         self.session.settle()
