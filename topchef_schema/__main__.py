@@ -13,6 +13,7 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run the program and exit."""
+    gc.disable()  # nothing of what is loaded first is garbage
     try:
         _run()
     finally:

@@ -14,9 +14,10 @@ _tuned: list[bool] = []
 
 
 def tune() -> None:
-    """Look for garbage less often; called by the program, before it does anything."""
+    """Look for garbage, less often; called by the program, before it does anything."""
     _tuned.append(True)
     gc.set_threshold(ALLOCATIONS)
+    gc.enable()
 
 
 def keep() -> None:

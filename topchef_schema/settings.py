@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from topchef_schema.errors import UsageError
-from topchef_schema.model import Exemption
+
+if TYPE_CHECKING:
+    from topchef_schema.model import Exemption
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,13 @@ def _pairs(value: object, where: str) -> Mapping[str, str]:
 
 def _exemptions(value: object, where: str) -> tuple[Exemption, ...]:
     """Read ``RULE REVISION [OBJECT] : reason`` lines, or a list of these or of tables."""
+    given = value if isinstance(value, list) else (_text(value, where) or "").splitlines()
+    if not given:
+        return ()
+    from topchef_schema.model import Exemption
+
     found = []
-    for each in value if isinstance(value, list) else (_text(value, where) or "").splitlines():
+    for each in given:
         exemption = None
         if isinstance(each, Mapping):
             parts = {str(key): str(item).strip() for key, item in each.items()}

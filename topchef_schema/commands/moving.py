@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from topchef_schema.commands.several import labels, together
-from topchef_schema.model import Check, Direction, Outcome, Plan, Report, Table
+from topchef_schema.model import Check, Outcome, Report, Table
 
 if TYPE_CHECKING:
     from topchef_schema.backends.timeouts import Limits
+    from topchef_schema.model import Plan
     from topchef_schema.project import Project
     from topchef_schema.shortcut import AtHead
     from topchef_schema.stages.run import Applied
@@ -134,7 +135,7 @@ def _pending(steps: Plan, backend: str) -> tuple[Check, ...]:
 def _steps(checks: tuple[Check, ...], title: str | None) -> Table:
     rows = tuple(
         (
-            check.direction or Direction.UP,
+            check.direction or "up",
             check.revision or "",
             check.name if check.name != check.revision else "",
             "" if check.seconds is None else f"{check.seconds:.2f} s",

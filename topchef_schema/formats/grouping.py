@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
+from typing import NamedTuple
 
 from topchef_schema.model import Check, Finding, Outcome, Report, Severity, Table
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Findings of one rule on one revision; what several *backends* share stands in it once."""
 
     severity: Severity
@@ -44,8 +44,7 @@ def _key(item: tuple[Finding, list[str]]) -> tuple[Severity, str, str | None, tu
     return finding.severity, finding.rule, finding.revision, tuple(backends)
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """The cell of a table that tells of checks: how they ended, and what they found."""
 
     outcome: Outcome

@@ -91,6 +91,7 @@ __all__ = [
 ]
 
 _HOMES = (
+    "plain_text",
     "report",
     "environment",
     "exemption",
@@ -98,12 +99,12 @@ _HOMES = (
     "recording",
     "history",
     "snapshot",
-    "plain_text",
     "journal",
     "effect",
     "sql_effects",
     "sql_words",
 )
+"""Looked through in this order: what is asked for at every start stands first."""
 
 
 def __getattr__(name: str) -> Any:
