@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.killing import WAYS, Runner, sweep
-from tests.whole_projects import MakeProject, revision
+from tests.killing import WAYS, Runner, database_of, moments, sweep
+from tests.whole_projects import MakeProject, revision, tables
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, Server
@@ -82,3 +82,58 @@ def test_values_that_are_made_up_in_each_run(
     assert tally.in_ddl == 0
     assert tally.by_a_person == 0 or not backend.transactional_ddl
     assert all("with other values" in each for each in tally.reasons)
+
+
+BEFORE = revision(
+    "a1",
+    'op.create_table("kind", sa.Column("id", sa.Integer, primary_key=True))\n'
+    'op.create_table("thing", sa.Column("id", sa.Integer, primary_key=True), '
+    'sa.Column("kind", sa.Integer), '
+    'sa.ForeignKeyConstraint(["kind"], ["kind.id"], name="fk_old"))',
+)
+REPLACES = revision(
+    "b2",
+    'keys = sa.inspect(op.get_bind()).get_foreign_keys("thing")\n'
+    'op.add_column("kind", sa.Column("one", sa.Integer))\n'
+    'for key in keys:\n    op.drop_constraint(key["name"], "thing", type_="foreignkey")\n'
+    'op.add_column("thing", sa.Column("two", sa.Integer))\n'
+    'op.create_foreign_key("fk_new", "thing", "kind", ["kind"], ["id"])\n'
+    'op.add_column("kind", sa.Column("three", sa.Integer))',
+    down="a1",
+)
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.backends("mariadb", "mysql", "postgresql")
+def test_keys_that_are_found_and_replaced(
+    project: MakeProject,
+    server: Server,
+    backend: Backend,
+    rng: random.Random,
+    *,
+    exhaustive: bool,
+) -> None:
+    """The next run finds the new key, and must not take it for the old one."""
+    shop = project(env="dies", versions={"a1.py": BEFORE, "b2.py": REPLACES})
+    runner = Runner(shop, {"EACH": "1"})
+    with database_of(server) as whole:
+        runner.succeed(whole, *WAYS["up"])
+        expected = runner.end(whole)
+    all_ = moments(runner, server, "up")
+    asked = 0
+    for dies in all_ if exhaustive else rng.sample(all_, SAMPLE):
+        with database_of(server) as database:
+            runner.run(database, *WAYS["up"], DIES=dies)
+            left = runner.end(database) if tables(database) > {"alembic_version"} else None
+            again = runner.run(database, *WAYS["up"])
+            asked += again.code == 7
+            if again.code == 7:
+                assert "it now drops what it had made itself" in again.said
+                assert left is not None
+                assert runner.end(database).schema == left.schema
+            else:
+                assert again.code == 0, f"{dies}: {again.said}"
+                assert (dies, runner.end(database)) == (dies, expected)
+    print(f"{backend.name}: {asked} of {len(all_)} asked a person")
+    assert not asked or not backend.transactional_ddl
+    assert asked or backend.transactional_ddl or not exhaustive

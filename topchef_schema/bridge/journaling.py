@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from topchef_schema import stopping
 from topchef_schema.bridge.listening import heard
-from topchef_schema.model import JournalEntry, fingerprint
+from topchef_schema.model import JournalEntry, fingerprint, short
+from topchef_schema.model.sql_undoing import drops_what
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -40,6 +41,7 @@ OF_THE_SESSION = re.compile(
 )
 """Says how the session works, or changes nothing that a replay must not do twice."""
 
+DML = re.compile(r"\s*(insert|update|delete|merge|replace|with)\b", re.IGNORECASE)
 COMMIT = re.compile(r"\s*(commit|end)\b", re.IGNORECASE)
 TEMPORARY = re.compile(r"\s*create\s+(or\s+replace\s+)?(local\s+|global\s+)?temp", re.IGNORECASE)
 
@@ -108,6 +110,7 @@ class Journaling:
     refused: ReplayMismatchError | None = None
     _at: int = 0
     _looked: bool = False
+    _left_out: set[str] = field(default_factory=set)
     _written: bool = False
     _next: int = 0
     _pending: dict[Connection, list[Draft]] = field(default_factory=dict)
@@ -144,7 +147,7 @@ class Journaling:
         self.allowed()
         missing = self.done[self._at :]
         if missing and not self._looked:
-            self._refuse(f"it ends without the statement that was done: {_short(missing[0].sql)}")
+            self._refuse(f"it ends without the statement that was done: {short(missing[0].sql)}")
         self._at = len(self.done)
         self._pending.clear()
         self._finished = True
@@ -181,7 +184,7 @@ class Journaling:
     def _of_the_session(self, connection: Connection, sql: str) -> None:
         if TEMPORARY.match(sql) and self.done:
             self._refuse("it works with a temporary table, which is gone with the interrupted run")
-        only_ddl = not any(_is_dml(each[2]) for each in self._pending.get(connection, ()))
+        only_ddl = not any(DML.match(each[2]) for each in self._pending.get(connection, ()))
         if self.rules.one_writer and self.rules.needs_autocommit(sql) and only_ddl:
             # As without our transaction, in which the driver would not have been yet.
             self._commit(connection)
@@ -195,20 +198,27 @@ class Journaling:
 
     def _was_done(self, sql: str, mark: str, context: Any) -> bool:
         """Whether this is a statement that an interrupted run has done."""
+        if mark in self._left_out:
+            self._refuse(f"it sends only now, after others, what was done before: {short(sql)}")
         if self._at >= len(self.done):
             return False
         ahead = [each.fingerprint for each in self.done[self._at :]]
         if mark in ahead and (mark == ahead[0] or self._looked):
             # A revision that looks before it acts leaves out what is there already.
+            self._left_out.update(ahead[: ahead.index(mark)])
             self._at += ahead.index(mark) + 1
             if _gives_rows(context):
-                self._refuse(f"it needs again what this statement gave: {_short(sql)}")
+                self._refuse(f"it needs again what this statement gave: {short(sql)}")
             return True
         same = any(each.sql == sql[:MAX_SQL] for each in self.done[self._at :])
         if not self._looked or same:
             expected = self.done[self._at].sql
-            other = "with other values" if same else f"where it had sent {_short(expected)}"
-            self._refuse(f"it now sends {_short(sql)} {other}")
+            other = "with other values" if same else f"where it had sent {short(expected)}"
+            self._refuse(f"it now sends {short(sql)} {other}")
+        if any(drops_what(sql, each.sql) for each in self.done):
+            # It takes what the interrupted run has made for what was there before.
+            self._refuse(f"it now drops what it had made itself: {short(sql)}")
+        self._left_out.update(ahead)
         self._at = len(self.done)
         return False
 
@@ -384,16 +394,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _is_dml(sql: str) -> bool:
-    return bool(re.match(r"\s*(insert|update|delete|merge|replace|with)\b", sql, re.IGNORECASE))
-
-
 def _gives_rows(context: Any) -> bool:
     """Whether the revision may use what the statement gives back."""
     compiled = getattr(context, "compiled", None)
     return bool(compiled is not None and getattr(compiled, "effective_returning", None))
-
-
-def _short(sql: str) -> str:
-    line = " ".join(sql.split())
-    return line if len(line) <= 120 else line[:117] + "..."
