@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +22,10 @@ from topchef_schema.backends.base import scratch_name
 
 if TYPE_CHECKING:
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
+
+# Tests write a revision file anew within the second and the size by which Python knows it again.
+sys.dont_write_bytecode = True
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 SERVERS = pytest.StashKey[Servers]()
 VERSIONS = pytest.StashKey[dict[str, str]]()
