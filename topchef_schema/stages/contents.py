@@ -78,11 +78,14 @@ class Loss:
 
 @dataclass
 class Watch:
-    """What stands in the tables of one database, of which only what may differ is read again."""
+    """What stands in the tables of one database, of which only what may differ is read again.
+
+    *names* are the tables of the schema that was last given.
+    """
 
     following: Following
     _schema: Snapshot = field(default_factory=lambda: Snapshot({}))
-    _names: dict[str, TableName] = field(default_factory=dict)
+    names: dict[str, TableName] = field(default_factory=dict)
     _contents: Contents = field(default_factory=dict)
     _stale: bool = True
 
@@ -98,11 +101,11 @@ class Watch:
         if self._stale or schema is not self._schema:
             written = self.following.written(connection)
             again = set() if schema is self._schema else self._altered(schema)
-            again.update(written(self._names), self._names.keys() - self._contents.keys())
+            again.update(written(self.names), self.names.keys() - self._contents.keys())
             kept = dict(self._contents)
-            for key in again | (kept.keys() - self._names.keys()):
+            for key in again | (kept.keys() - self.names.keys()):
                 kept.pop(key, None)
-            names = {key: self._names[key] for key in sorted(again) if key in self._names}
+            names = {key: self.names[key] for key in sorted(again) if key in self.names}
             kept |= self._read(connection, schema, names)
             self._contents = kept
             self._schema, self._stale = schema, False
@@ -113,11 +116,11 @@ class Watch:
         changes = diff(self._schema, schema).changes
         for each in changes:
             if each.kind == "table" and each.after is None:
-                del self._names[each.name]
+                del self.names[each.name]
             elif each.kind == "table":
-                self._names[each.name] = _named(each.key)
+                self.names[each.name] = _named(each.key)
         if any(each.kind not in _KINDS for each in changes):
-            return set(self._names)
+            return set(self.names)
         names = {each.name for each in changes if each.kind in _WHOLE}
         parts = (each for each in changes if each.kind == "column")
         return names | {cause.partition(" ")[2] for each in parts for cause in each.possible_causes}

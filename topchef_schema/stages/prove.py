@@ -116,12 +116,12 @@ def prove(
     workers = workers or Workers()
     total = len(chosen) * len(on) * len(project.databases)
     servers = max(1, min(jobs, len(on)))
-    beside = max(1, jobs // servers)
+    parts = max(1, jobs // servers)
 
     def one(word: str, wishes: Wishes) -> list[Proof]:
         with scratch.place(word, workers=workers) as place:
             tasks = (Task(identities, name, wishes) for name in project.databases)
-            return [_on(place, project, each, beside, models=models) for each in tasks]
+            return [_on(place, project, each, parts, models=models) for each in tasks]
 
     with (
         followed(progress, total) as done,
@@ -197,15 +197,16 @@ def _in_parts(place: Place, project: Project, first: Task, jobs: int) -> _Single
         except BaseException:
             place.workers.end()  # all has failed, and nobody is to wait for the other part
             raise
-    whole, *others = [proof.result() for proof in proofs]
-    for task, late in zip(tasks[1:], others, strict=True):
-        behind = {each.id for each in project.revisions.all[: task.position]}
-        if not _is_as_in_order(whole, late, behind):
-            return prove(first)
-        whole.checks += late.checks
-        whole.findings += [each for each in late.findings if each.revision not in behind]
-        whole.head = late.head
-    return whole
+    if len(tasks) == 1:
+        return proofs[0].result()
+    early, late = (proof.result() for proof in proofs)
+    behind = {each.id for each in project.revisions.all[: tasks[1].position]}
+    if not _is_as_in_order(early, late, behind):
+        return prove(first)
+    early.checks += late.checks
+    early.findings += [each for each in late.findings if each.revision not in behind]
+    early.head = late.head
+    return early
 
 
 def _is_as_in_order(early: _Single, late: _Single, behind: Set[str]) -> bool:

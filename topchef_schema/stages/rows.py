@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.model import Snapshot, TableName, diff
-from topchef_schema.stages.contents import Contents, Rows, Watch, quoted, tables
+from topchef_schema.stages.contents import Contents, Rows, Watch, quoted
 from topchef_schema.stages.row_shape import Shape
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Seeds:
         }
         self._schema, self._plain = schema, plain
         if wanted:
-            names = {name: each for name, each in tables(schema).items() if name in wanted}
+            names = {name: each for name, each in self.watch.names.items() if name in wanted}
             filler = _Filler(connection, schema, names, there)
             for name, number in filler.fill(plain=plain):
                 self.made[name] = self.made.get(name, 0) + number
@@ -78,7 +78,7 @@ class Seeds:
         """
         from sqlalchemy.exc import SQLAlchemyError
 
-        there, names = self.watch.now(connection, schema), tables(schema)
+        there, names = self.watch.now(connection, schema), self.watch.names
         waiting = {name for name in self.made if name in there}
         alone = all(len(there[name].rows) in (0, self.made[name]) for name in waiting)
         while waiting and alone:
@@ -221,9 +221,9 @@ class _Filler:
         try:
             rows = [next(iter(shape.attempts(number))) for number in range(shape.needed)]
             # An expression cannot be one of many values: NULL beside the null of JSON.
-            several = any(isinstance(each, ClauseElement) for row in rows for each in row.values())
+            singly = any(isinstance(each, ClauseElement) for row in rows for each in row.values())
             with self.connection.begin_nested():
-                for each in rows if several else [rows]:
+                for each in rows if singly else [rows]:
                     self.connection.execute(insert, each)
         except (SQLAlchemyError, ValueError, TypeError, ArithmeticError):
             return 0
