@@ -67,7 +67,7 @@ def compiled_too(root: Path) -> dict[str, str]:
 
 def id_in_its_name(root: Path) -> dict[str, str]:
     plain(root)
-    (root / "versions" / "c0ffee1_old.py").write_text("down_revision = 'b2'\n")
+    (root / "versions" / "c0ffee1.py").write_text("down_revision = 'b2'\n")
     return {}
 
 
