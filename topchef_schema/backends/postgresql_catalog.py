@@ -35,7 +35,7 @@ def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
         owner = prepared(connection)
         spelling = words(connection, owner or 0)
         found = list(read(connection, spelling))
-        return Snapshot(put_together(found, details(connection, spelling), exclude))
+        return Snapshot(put_together(found, details(said(connection, spelling)), exclude))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +75,19 @@ def rows(found: Iterable[Any]) -> Iterator[Row]:
         yield Row((name, oid, sub), f"{kind} {key}", table, stranger, said)
 
 
-def details(connection: Connection, spelling: Mapping[str, object]) -> Details:
-    """Return the comments on all objects, and the grants."""
+def said(connection: Connection, spelling: Mapping[str, object]) -> Iterable[Any]:
+    """Return what the query for `details` gives."""
     from sqlalchemy import text
 
-    found: Details = {}
-    asked = text(queries.DETAILS.format_map(spelling))
-    for name, oid, sub, what, wording in connection.execute(asked):
-        found.setdefault((name, oid, sub), []).append((what, wording))
-    return found
+    return connection.execute(text(queries.DETAILS.format_map(spelling)))
+
+
+def details(found: Iterable[Any]) -> Details:
+    """Return the comments on all objects, and the grants, of which a query has *found* each."""
+    said: Details = {}
+    for name, oid, sub, what, wording in found:
+        said.setdefault((name, oid, sub), []).append((what, wording))
+    return said
 
 
 def put_together(rows: Iterable[Row], said: Details, exclude: Collection[str]) -> dict[str, str]:

@@ -8,17 +8,18 @@ counted like any table. Every row tells the transaction that wrote it (``xmin``)
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from topchef_schema.backends.base import undisturbed
+from topchef_schema.backends import postgresql_queries as queries
+from topchef_schema.backends.postgresql_planned import Statement
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from topchef_schema.backends.following import Written
-    from topchef_schema.backends.postgresql_planned import Planned
+    from topchef_schema.backends.postgresql_planned import Look
 
 
 OLDEST = (15,)
@@ -28,10 +29,22 @@ SEPARATOR = "\x01"
 
 _MARK = """concat_ws(' ', pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid),
     pg_stat_get_tuples_deleted(c.oid){0})"""
-COUNTS = f"""
-SELECT (SELECT json_object_agg(k.name, k.mark)::text FROM (
-SELECT c.relname::text AS name, {_MARK.format("")} AS mark FROM pg_catalog.pg_class c
-  WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r' AND NOT c.relisshared
+_COUNTS = """
+WITH own AS MATERIALIZED (
+  SELECT c.relname::text AS name, c.relkind = 'r' AND c.oid < 16384
+      AND c.relnamespace = 'pg_catalog'::regnamespace AS catalog,
+    pg_stat_get_tuples_inserted(c.oid) AS i, pg_stat_get_tuples_updated(c.oid) AS u,
+    pg_stat_get_tuples_deleted(c.oid) AS d
+  FROM pg_catalog.pg_class c
+  WHERE c.oid < 16384 AND c.relkind IN ('r', 't') AND NOT c.relisshared
+    OR c.relname = ANY ($1) AND c.relkind = 'r')
+SELECT json_object_agg(k.name, k.mark)::text FROM (
+SELECT name, concat_ws(' ', i, u, d) AS mark FROM own WHERE catalog
+UNION ALL SELECT '(rows)', (SELECT concat_ws(' ', pg_stat_get_db_tuples_inserted(b.oid) - sum(i),
+    pg_stat_get_db_tuples_updated(b.oid) - sum(u), pg_stat_get_db_tuples_deleted(b.oid) - sum(d))
+  FROM own) FROM pg_catalog.pg_database b WHERE b.datname = current_database()
+UNION ALL SELECT '(elsewhere)', concat_ws(' ', EXISTS (SELECT FROM pg_catalog.pg_inherits),
+  EXISTS (SELECT FROM pg_catalog.pg_foreign_table))
 UNION ALL SELECT '(next)', (pg_snapshot_xmin(pg_current_snapshot())::xid)::text
 UNION ALL SELECT '(counting)', current_setting('track_counts')
 UNION ALL SELECT '(roles)', concat_ws(' ', count(*), sum(hashtext(concat(r.oid, r.rolname))))
@@ -48,20 +61,26 @@ UNION ALL SELECT '(sessions)', string_agg(
   FROM pg_catalog.pg_stat_get_activity(NULL) a
   WHERE a.datid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE datname = current_database())
     AND a.pid <> pg_backend_pid()
-    AND coalesce(a.backend_type, 'client backend') = 'client backend') k),
-(SELECT json_object_agg(concat(n.nspname, '{{0}}', c.relname),
-    {_MARK.format(", c.oid, c.relfilenode")})::text
-  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind = 'r' AND c.oid >= 16384
-    AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid))
-""".format(SEPARATOR)
-"""What was counted of the catalogs, and of the tables that hold their rows themselves.
+    AND coalesce(a.backend_type, 'client backend') = 'client backend') k
+"""
+"""What was counted of the catalogs, and of all rows but theirs and those of the tables $1.
 
-TRUNCATE, or a new type, gives a table another file. Another session that has done nothing since has
-the same state; what it wrote before may still come. One of another user shows nothing.
+Another session that has done nothing since has the same state; what it wrote before may still come.
+One of another user shows nothing.
 """
 
-_UNCOUNTED = {"(next)", "pg_statistic", "pg_statistic_ext_data"}
+_TABLES = f"""
+SELECT concat(n.nspname, '{SEPARATOR}', c.relname), {_MARK.format(", c.oid, c.relfilenode")}
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.oid >= 16384
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)
+"""
+"""What was counted of each table that holds its rows itself.
+
+TRUNCATE, or a new type, gives a table another file.
+"""
+
+_UNCOUNTED = {"(next)", "(rows)", "(elsewhere)", "pg_statistic", "pg_statistic_ext_data"}
 _UNCOUNTED |= {"pg_init_privs", "pg_largeobject", "pg_largeobject_metadata", "pg_seclabel"}
 _UNCOUNTED |= {"pg_subscription_rel"}
 """Nothing of these is part of a schema."""
@@ -118,26 +137,25 @@ WHERE x.oid >= 16384 AND (x.typrelid = 0 AND x.typcategory <> 'A' OR x.typacl IS
 """
 """Tells of the types that are no mere rows of a table, and no arrays."""
 
-CHANGES = "\nUNION ALL\n".join(
-    [
-        f"SELECT '{name}', {what}, NULL FROM pg_catalog.{name} x WHERE {which}"
-        f" AND '{name}' = ANY ($2) AND age(x.xmin) <= (SELECT age($1))"
-        for name, (what, which) in [
-            *_KEYS.items(),
-            *((name, (f"0, {unit}", which)) for name, (unit, which) in _PARTS.items()),
-        ]
+_WRITTEN = {
+    name: f"SELECT '{name}', {what}, NULL FROM pg_catalog.{name} x"
+    f" WHERE {which} AND age(x.xmin) <= (SELECT age($1))"
+    for name, (what, which) in [
+        *_KEYS.items(),
+        *((name, (f"0, {unit}", which)) for name, (unit, which) in _PARTS.items()),
     ]
-    + [
-        f"SELECT '{name}', NULL, NULL, string_agg(({what.partition(',')[0]})::text, ' ')"
-        f" FROM pg_catalog.{name} x WHERE {which} HAVING '{name}' = ANY ($3)"
-        for name, (what, which) in _KEYS.items()
-    ]
-    + [f"SELECT 'pg_type', NULL, NULL, ({_TYPES}) WHERE 'pg_type' = ANY ($2 || $3)"]
-)
-"""What was written to the catalogs $2 since the transaction $1, and what is left in those of $3.
+}
+"""By catalog, what finds the rows written to it since the transaction $1.
 
-Rows of catalog, what hangs on a relation, that relation; or all that is left, in one text.
+Rows of catalog, what hangs on a relation, that relation.
 """
+
+_LEFT = {
+    name: f"SELECT '{name}', NULL, NULL, string_agg(({what.partition(',')[0]})::text, ' ')"
+    f" FROM pg_catalog.{name} x WHERE {which}"
+    for name, (what, which) in _KEYS.items()
+}
+"""By catalog, what finds all that is left in it, in one text."""
 
 Keys = dict[str, dict[int, int]]
 """By catalog: the oid of what hangs on a relation, and that of the relation."""
@@ -145,10 +163,9 @@ Keys = dict[str, dict[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What was counted at one look, of the catalogs and of the tables; empty: nothing is known."""
+    """What was counted at one look; empty: nothing is known."""
 
     marks: Mapping[str, str] = field(default_factory=dict)
-    tables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def next(self) -> str:
@@ -172,25 +189,35 @@ class Counts:
         others = changed - _KEYS.keys() - _PARTS.keys() - {DESCRIPTIONS, TYPES}
         return None if others or self.lost("pg_inherits", before) else changed
 
-    def tables_since(self, before: Counts) -> Written:
-        """Return what tells which tables may have been written to."""
-        same = {name for name, mark in self.tables.items() if before.tables.get(name) == mark}
-        return lambda tables: [
-            key
-            for key, table in tables.items()
-            if f"{table.schema}{SEPARATOR}{table.name}" not in same
-        ]
+    def same_rows(self, before: Counts) -> bool:
+        """Whether no table that there was, and is, can have got other rows since.
+
+        What empties one, or writes it anew, changes its row in the catalog; one that was made anew
+        has lost a row there, and got another.
+        """
+        if not self.comparable(before):
+            return False
+        made, changed, gone = map(int.__ne__, *(_three(each, RELATIONS) for each in (self, before)))
+        if changed or (made and gone) or self.marks["(elsewhere)"] != "f f":
+            return False
+        return self.marks["(rows)"] == before.marks["(rows)"]
 
     def written(self, catalog: str, before: Counts) -> bool:
         """Whether a row of *catalog* was inserted or updated."""
-        return self.marks[catalog].split()[:2] != before.marks[catalog].split()[:2]
+        return _three(self, catalog)[:2] != _three(before, catalog)[:2]
 
     def lost(self, catalog: str, before: Counts) -> bool:
         """Whether a row of *catalog* was deleted."""
-        return self.marks[catalog].split()[2:] != before.marks[catalog].split()[2:]
+        return _three(self, catalog)[2] != _three(before, catalog)[2]
+
+
+def _three(counts: Counts, catalog: str) -> list[int]:
+    """Return how many rows of *catalog* were inserted, updated and deleted."""
+    return [int(each) for each in counts.marks[catalog].split()]
 
 
 _ALL_COUNTED = ("(counting)", "(sessions)")
+RELATIONS = "pg_class"
 DESCRIPTIONS = "pg_description"
 TYPES = "pg_type"
 
@@ -201,19 +228,28 @@ def can_count(connection: Connection) -> bool:
     return version >= OLDEST and not connection.in_transaction()
 
 
-def counted(connection: Connection, planned: Planned) -> Counts:
-    """Look at what was counted; nothing where this session cannot see what it has written."""
-    if not can_count(connection):
-        return Counts()
-    planned.flush(connection)
-    with undisturbed(connection):
-        return looked_up(connection, planned)
+def counted(look: Look, exclude: Collection[str]) -> Counts:
+    """Return what was counted; rows of the tables *exclude* are not counted."""
+    names = ", ".join("'" + each.replace("'", "''") + "'" for each in sorted(exclude))
+    ((marks,),) = look.rows(_COUNTED, f"(ARRAY[{names}]::text[])")
+    return Counts(json.loads(marks))
 
 
-def looked_up(connection: Connection, planned: Planned) -> Counts:
-    """Return what was counted, in a transaction that began after the last flush."""
-    ((marks, tables),) = planned.rows(connection, "counts", COUNTS)
-    return Counts(json.loads(marks), json.loads(tables or "{}"))
+def counted_tables(look: Look) -> dict[str, str]:
+    """Return what was counted of each table."""
+    return dict(look.rows(_COUNTED_TABLES))
+
+
+def written(tables: Mapping[str, str], before: Mapping[str, str]) -> Written:
+    """Return what tells which tables may have been written to between two counts of them."""
+    same = {name for name, mark in tables.items() if before.get(name) == mark}
+    return lambda names: [
+        key for key, table in names.items() if f"{table.schema}{SEPARATOR}{table.name}" not in same
+    ]
+
+
+_COUNTED = Statement("counts", _COUNTS, "(text[])")
+_COUNTED_TABLES = Statement("tables", _TABLES)
 
 
 def types(connection: Connection) -> str:
@@ -243,26 +279,21 @@ class Changes:
     """What differs between two looks: *units* are the relations of which anything was written.
 
     Or is gone; zero stands for what belongs to no relation. *types* is what `types` returns, None
-    where nothing was written to them.
+    where nothing was written to them; *owner* is the usual owner.
     """
 
     units: set[int] = field(default_factory=set)
     types: str | None = None
+    owner: int | None = None
 
 
-def changes(
-    connection: Connection, planned: Planned, now: Counts, before: Counts, keys: Keys
-) -> Changes:
+def changes(look: Look, settings: Statement, now: Counts, before: Counts, keys: Keys) -> Changes:
     """Return what differs, and bring *keys* up to date."""
-    catalogs = (*_KEYS, *_PARTS, TYPES)
-    written = [each for each in catalogs if now.written(each, before)]
-    lost = [each for each in catalogs if now.lost(each, before)]
     found = Changes()
-    values = f"('{before.next}', {_array(written)}, {_array(lost)})"
-    for name, oid, unit, text in planned.rows(
-        connection, "changes", CHANGES, "(xid, text[], text[])", values
-    ):
-        if name == TYPES:
+    for name, oid, unit, text in look.rows(_finding(settings, now, before), f"('{before.next}')"):
+        if name == "(owner)":
+            found.owner = oid
+        elif name == TYPES:
             found.types = text
         elif unit is None:
             there = set(map(int, (text or "").split()))
@@ -275,8 +306,20 @@ def changes(
     return found
 
 
-def _array(names: Iterable[str]) -> str:
-    return f"'{{{','.join(names)}}}'"
+def _finding(settings: Statement, now: Counts, before: Counts) -> Statement:
+    """Return what looks for changes where there are any, and tells the usual owner.
+
+    To get ready to look into all catalogs takes as long as to look into one.
+    """
+    parts = [
+        (True, f"SELECT '(owner)', ({queries.OWNER})::oid, NULL::oid, NULL::text"),
+        *((now.written(name, before), sql) for name, sql in _WRITTEN.items()),
+        *((now.lost(name, before), sql) for name, sql in _LEFT.items()),
+        (now.marks[TYPES] != before.marks[TYPES], f"SELECT '{TYPES}', NULL, NULL, ({_TYPES})"),
+    ]
+    which = sum(wanted << place for place, (wanted, _) in enumerate(parts))
+    sql = "\nUNION ALL\n".join(sql for wanted, sql in parts if wanted)
+    return Statement(f"changes_{which:x}", sql, "(xid)", settings)
 
 
 def array(oids: Iterable[int]) -> str:

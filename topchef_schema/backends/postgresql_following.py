@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 from topchef_schema.backends import postgresql_catalog as catalog
 from topchef_schema.backends import postgresql_counts as counts
 from topchef_schema.backends import postgresql_queries as queries
-from topchef_schema.backends.following import Written, uncertain
+from topchef_schema.backends.following import Written, uncertain, untouched
 from topchef_schema.backends.postgresql_catalog import Details, Row
 from topchef_schema.backends.postgresql_connection import passing_transaction
-from topchef_schema.backends.postgresql_planned import Planned
+from topchef_schema.backends.postgresql_planned import Look, Planned, Statement
 from topchef_schema.model import Snapshot
 
 if TYPE_CHECKING:
@@ -31,13 +31,10 @@ if TYPE_CHECKING:
 OTHERS, GRANTED = 0, -1
 """Stand for all that belongs to no relation, and for what tells that there is a grant."""
 
-_SETTINGS = queries.PREPARE + "".join(
-    f", set_config('{name}', '{value}', true)"
-    for name, value in (
-        ("plan_cache_mode", "force_generic_plan"),
-        ("enable_seqscan", "off"),
-        ("enable_hashjoin", "off"),
-    )
+_SETTINGS = Statement(
+    "settings",
+    f"""SELECT {queries.SETTINGS}, set_config('plan_cache_mode', 'force_generic_plan', true),
+      set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true)""",
 )
 """What is planned once is planned for a few relations among many, as there may be later."""
 
@@ -62,6 +59,7 @@ class Following:
     _objects: dict[int, Mapping[str, str]] = field(default_factory=dict)
     _last: Snapshot = field(default_factory=lambda: Snapshot({}))
     _rows_seen: counts.Counts = field(default_factory=counts.Counts)
+    _tables_seen: Mapping[str, str] = field(default_factory=dict)
     _idle: bool | None = None
 
     def schema(self, connection: Connection) -> Snapshot:
@@ -73,11 +71,19 @@ class Following:
 
     def written(self, connection: Connection) -> Written:
         """Return what tells which tables somebody may have written to since the last call."""
-        before = self._rows_seen
+        before, self._rows_seen = self._rows_seen, counts.Counts()
+        if not counts.can_count(connection):
+            return uncertain
         # What was counted for the schema still holds when nothing was sent since.
-        self._rows_seen = self._seen if self._idle else counts.counted(connection, self._planned)
-        now = self._rows_seen
-        return now.tables_since(before) if now.comparable(before) else uncertain
+        if self._idle and self._seen.same_rows(before):
+            self._rows_seen = self._seen
+            return untouched
+        with self._planned.look(connection) as look:
+            now = self._rows_seen = self._seen if self._idle else counts.counted(look, self.exclude)
+            if now.same_rows(before):
+                return untouched
+            old, self._tables_seen = self._tables_seen, counts.counted_tables(look)
+        return counts.written(self._tables_seen, old) if now.comparable(before) else uncertain
 
     def _hear(self, connection: Connection) -> None:
         """From now on, take note of what is sent."""
@@ -95,19 +101,15 @@ class Following:
         before, self._seen = self._seen, counts.Counts()
         if not counts.can_count(connection):
             return False
-        self._planned.flush(connection)
-        with passing_transaction(connection):
-            self._seen = counts.looked_up(connection, self._planned)
+        with self._planned.look(connection) as look:
+            self._seen = counts.counted(look, self.exclude)
             changed = self._seen.changed_since(before)
             if not changed:
                 return changed is not None
-            ((owner, *_),) = self._planned.rows(connection, "settings", _SETTINGS)
-            found = counts.changes(connection, self._planned, self._seen, before, self._keys)
-            if found.types not in (None, self._types) or owner != self._owner:
+            found = counts.changes(look, _SETTINGS, self._seen, before, self._keys)
+            if found.types not in (None, self._types) or found.owner != self._owner:
                 return False
-            return self._read_again(
-                connection, found.units, described=counts.DESCRIPTIONS in changed
-            )
+            return self._read_again(look, found.units, described=counts.DESCRIPTIONS in changed)
 
     def _read_all(self, connection: Connection) -> None:
         with passing_transaction(connection):
@@ -116,21 +118,21 @@ class Following:
             spelling = catalog.words(connection, self._owner or 0)
             self._keys = counts.all_keys(connection)
             found = self._by_unit(catalog.read(connection, spelling))
-            self._details = catalog.details(connection, spelling)
+            self._details = catalog.details(catalog.said(connection, spelling))
             bodies = counts.has_bodies(connection)
         for each in (self._rows, self._objects, self._readers):
             each.clear()
         self._readers |= {OTHERS} if bodies else set()
         self._put_together(found)
 
-    def _read_again(self, connection: Connection, units: set[int], *, described: bool) -> bool:
+    def _read_again(self, look: Look, units: set[int], *, described: bool) -> bool:
         """Read the relations *units*; false where others may have to be read, too."""
         if OTHERS in units or OTHERS in self._readers:
             return False
         again = units | self._readers
         before = {row.address: row.key for each in again for row in self._rows.get(each, ())}
-        spelling = catalog.words(connection, self._owner or 0)
-        found = self._by_unit(self._relations(connection, spelling, again))
+        spelling = catalog.words(look.connection, self._owner or 0)
+        found = self._by_unit(self._relations(look, spelling, again))
         granted = bool(found.pop(GRANTED, ()))
         if any(before.get(row.address, row.key) != row.key for row in chain(*found.values())):
             return False  # a new name, which the texts of others may hold
@@ -139,7 +141,10 @@ class Following:
             self._objects.pop(unit, None)
             self._readers.discard(unit)
         if described or granted or not self._details.keys().isdisjoint(before):
-            details = catalog.details(connection, spelling)
+            statement = Statement(
+                f"details_{self._owner}", queries.DETAILS.format_map(spelling), settings=_SETTINGS
+            )
+            details = catalog.details(look.rows(statement))
             if details != self._details:
                 self._details = details
                 found = self._rows | found
@@ -147,7 +152,7 @@ class Following:
         return True
 
     def _relations(
-        self, connection: Connection, spelling: Mapping[str, object], units: Collection[int]
+        self, look: Look, spelling: Mapping[str, object], units: Collection[int]
     ) -> Iterator[Row]:
         """Read *units*, by a statement that is planned once."""
         if not self._of_relations:
@@ -156,9 +161,9 @@ class Following:
             self._of_relations = "\nUNION ALL\n".join(
                 f"({each.format_map(words)})" for each in parts
             )
-        name, values = f"relations_{self._owner}", f"({counts.array(units)})"
-        found = self._planned.rows(connection, name, self._of_relations, "(oid[])", values)
-        yield from catalog.rows(found)
+        name = f"relations_{self._owner}"
+        statement = Statement(name, self._of_relations, "(oid[])", _SETTINGS)
+        yield from catalog.rows(look.rows(statement, f"({counts.array(units)})"))
 
     def _by_unit(self, rows: Iterable[Row]) -> Units:
         found: Units = {}

@@ -6,12 +6,13 @@ next ROLLBACK, ours too; so it is told not to. What drops them all the same is n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from topchef_schema.backends.base import asked_beside, undisturbed
+from topchef_schema.backends.base import undisturbed
+from topchef_schema.backends.postgresql_connection import passing_transaction
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -23,6 +24,26 @@ SELECT pg_stat_force_next_flush(), string_agg(name, ' ')
 FROM pg_catalog.pg_prepared_statements WHERE starts_with(name, '{PREFIX}')
 """
 
+_SEND_SEVERAL = ("psycopg", "psycopg2")
+"""Drivers that send several statements at once, and have an autocommit mode to switch to.
+
+The second one gives the answer to the last of them alone.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What is planned once. The same *name* stands for the same *sql*, always.
+
+    *types* are those of its parameters. *settings* is a statement that sets what this one is
+    planned and sent with, until the end of the transaction.
+    """
+
+    name: str
+    sql: str
+    types: str = ""
+    settings: Statement | None = None
+
 
 @dataclass
 class Planned:
@@ -30,38 +51,65 @@ class Planned:
 
     _names: set[str] = field(default_factory=set)
 
-    def flush(self, connection: Connection) -> None:
-        """Let the server count what this session has written, and see what is planned still.
+    @contextmanager
+    def look(self, connection: Connection) -> Iterator[Look]:
+        """Let the server count what this session has written, and yield what asks for it then.
 
-        The counts can be seen as soon as this is over.
+        Outside of a transaction, and in none afterwards.
         """
         driver: Any = connection.connection.driver_connection
-        if getattr(driver, "prepare_threshold", None) is not None:
-            driver.prepare_threshold = None
-        if getattr(driver, "autocommit", None) is False and not connection.in_transaction():
-            driver.autocommit = True  # which spares a BEGIN and a ROLLBACK
+        if connection.dialect.driver in _SEND_SEVERAL:
+            if connection.dialect.driver == _SEND_SEVERAL[0]:
+                driver.prepare_threshold = None
+            before, driver.autocommit = driver.autocommit, True
             try:
                 with closing(driver.cursor()) as cursor:
                     cursor.execute(_FLUSH)
-                    _, names = cursor.fetchone()
+                    yield self._looking(cursor.fetchone(), connection, cursor)
             finally:
-                driver.autocommit = False
+                driver.autocommit = before
         else:
             with undisturbed(connection):
-                _, names = connection.exec_driver_sql(_FLUSH).one()
-        self._names = set((names or "").split())
+                flushed = connection.exec_driver_sql(_FLUSH).one()
+            with passing_transaction(connection):
+                yield self._looking(flushed, connection)
 
-    def rows(
-        self, connection: Connection, name: str, sql: str, types: str = "", values: str = ""
-    ) -> Sequence[Any]:
-        """Return what *sql* gives for *values*, its parameters, whose *types* are told.
+    def _looking(self, flushed: Sequence[Any], connection: Connection, cursor: Any = None) -> Look:
+        self._names = set((flushed[1] or "").split())
+        return Look(self._names, connection, cursor)
 
-        The same *name* stands for the same statement, always.
-        """
+
+@dataclass
+class Look:
+    """Asks what is planned, and plans it first; *names* are the statements that are planned.
+
+    With *cursor*, the driver's, each question is a transaction of its own, which spares BEGIN and
+    ROLLBACK; else all of them are in one.
+    """
+
+    names: set[str]
+    connection: Connection
+    cursor: Any
+
+    def rows(self, statement: Statement, values: str = "") -> Sequence[Any]:
+        """Return what *statement* gives for *values*, its parameters as SQL."""
         from sqlalchemy import text
 
-        name = PREFIX + name
-        if name not in self._names:
-            connection.execute(text(f"PREPARE {name} {types} AS {sql}"))
-            self._names.add(name)
-        return asked_beside(connection, f"EXECUTE {name} {values}")[1]
+        calls = list(self._calls(statement, values))
+        if self.cursor is None:
+            return [self.connection.execute(text(call)) for call in calls][-1].all()
+        self.cursor.execute("; ".join(calls))
+        if self.connection.dialect.driver == _SEND_SEVERAL[0]:
+            while self.cursor.nextset():
+                pass
+        found: Sequence[Any] = self.cursor.fetchall()
+        return found
+
+    def _calls(self, statement: Statement, values: str = "") -> Iterator[str]:
+        if statement.settings is not None:
+            yield from self._calls(statement.settings)
+        name = PREFIX + statement.name
+        if name not in self.names:
+            yield f"PREPARE {name} {statement.types} AS {statement.sql}"
+            self.names.add(name)
+        yield f"EXECUTE {name} {values}"

@@ -11,25 +11,28 @@ oids in what they print. Catalogs: https://www.postgresql.org/docs/current/catal
 
 from __future__ import annotations
 
-PREPARE = """
-SELECT (SELECT coalesce(
-      (SELECT u.oid FROM pg_catalog.pg_roles u WHERE u.rolname = current_user AND (NOT EXISTS
-        (SELECT FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') AND c.oid >= 16384)
-        OR EXISTS (SELECT FROM pg_catalog.pg_class c
-          WHERE c.relkind IN ('r', 'p') AND c.oid >= 16384 AND c.relowner = u.oid))),
-      (SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p')
-        AND c.oid >= 16384 GROUP BY c.relowner ORDER BY count(*) DESC, c.relowner LIMIT 1))),
+_OWNED = "c.relkind IN ('r', 'p') AND c.oid >= 16384"
+OWNER = f"""SELECT coalesce(
+    (SELECT c.relowner FROM pg_catalog.pg_class c WHERE {_OWNED} AND c.relowner = u.oid
+      ORDER BY c.oid LIMIT 1),
+    (SELECT c.relowner FROM pg_catalog.pg_class c WHERE {_OWNED}
+      GROUP BY c.relowner ORDER BY count(*) DESC, c.relowner LIMIT 1),
+    u.oid)
+  FROM pg_catalog.pg_roles u WHERE u.rolname = current_user"""
+"""Tells the usual owner: the current user, or who owns most tables where that one owns none.
+
+Whoever only looks must see the same schema as the owner.
+"""
+
+SETTINGS = """
   set_config('search_path', 'pg_catalog, pg_temp', true), set_config('jit', 'off', true),
   set_config('datestyle', 'ISO, MDY', true), set_config('intervalstyle', 'postgres', true),
   set_config('timezone', 'UTC', true), set_config('bytea_output', 'hex', true),
   set_config('extra_float_digits', '1', true), set_config('quote_all_identifiers', 'off', true),
   set_config('enable_mergejoin', 'off', true)
 """
-"""Sets what the texts depend on, until the end of the transaction; returns the usual owner.
-
-That is the current user, or the one who owns most tables where the current user owns none of them:
-whoever only looks must see the same schema as the owner.
-"""
+PREPARE = f"SELECT ({OWNER}), {SETTINGS}"
+"""Sets what the texts depend on, until the end of the transaction; returns the usual owner."""
 
 ROLE = """CASE {0} WHEN 0 THEN 'PUBLIC' WHEN {{owner}} THEN 'OWNER'
     ELSE quote_ident(pg_get_userbyid({0})) END"""
