@@ -81,6 +81,14 @@ LATER = {
 }
 """What the later half does goes well with rows that have been through the first."""
 
+REFUSED = {
+    "a1": (makes("base"), drops("base"), None),
+    "b2": (makes("two"), drops("two"), "a1"),
+    "c3": (FILLS["c3"][0], in_batch('drop_column("must")'), "b2"),
+    "d4": (makes("four") + "\n" + makes("left"), drops("four"), "c3"),
+}
+"""One of the later half refuses rows that were made in the first."""
+
 
 def written(project: MakeProject, history: dict[str, tuple[str, str, str | None]]) -> Whole:
     return project(
@@ -139,7 +147,11 @@ def test_parts_find_what_one_finds(
     ]
 
 
-@pytest.mark.parametrize("history", [HISTORY, FILLS, LATER], ids=["needs", "fills", "later"])
+@pytest.mark.parametrize(
+    "history",
+    [HISTORY, FILLS, LATER, REFUSED],
+    ids=["needs", "fills", "later", "refused"],
+)
 @pytest.mark.backends("sqlite", "postgresql")
 def test_parts_that_do_not_stand(
     project: MakeProject,
@@ -147,7 +159,7 @@ def test_parts_that_do_not_stand(
     monkeypatch: pytest.MonkeyPatch,
     history: dict[str, tuple[str, str, str | None]],
 ) -> None:
-    """Rows tell of more than the schema: then all is proven in order."""
+    """Rows tell of more than the schema: then the later half is proven in order."""
     shop = written(project, history)
     one = proven(shop, server)
     monkeypatch.setattr(prove, "LONG", 4)

@@ -31,8 +31,3 @@ class Following(Protocol):
 def uncertain(tables: Mapping[str, TableName]) -> Collection[str]:
     """Say of each table that it may have been written to."""
     return tables.keys()
-
-
-def untouched(_: Mapping[str, TableName]) -> Collection[str]:
-    """Say that no table was written to."""
-    return ()

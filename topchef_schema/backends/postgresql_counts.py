@@ -43,8 +43,10 @@ SELECT name, concat_ws(' ', i, u, d) AS mark FROM own WHERE catalog
 UNION ALL SELECT '(rows)', (SELECT concat_ws(' ', pg_stat_get_db_tuples_inserted(b.oid) - sum(i),
     pg_stat_get_db_tuples_updated(b.oid) - sum(u), pg_stat_get_db_tuples_deleted(b.oid) - sum(d))
   FROM own) FROM pg_catalog.pg_database b WHERE b.datname = current_database()
-UNION ALL SELECT '(elsewhere)', concat_ws(' ', EXISTS (SELECT FROM pg_catalog.pg_inherits),
-  EXISTS (SELECT FROM pg_catalog.pg_foreign_table))
+UNION ALL SELECT '(elsewhere)', (EXISTS (SELECT FROM pg_catalog.pg_inherits)
+  OR EXISTS (SELECT FROM pg_catalog.pg_foreign_table))::text
+UNION ALL SELECT '(rules)', (EXISTS (SELECT FROM pg_catalog.pg_rewrite w
+  WHERE w.oid >= 16384))::text
 UNION ALL SELECT '(next)', (pg_snapshot_xmin(pg_current_snapshot())::xid)::text
 UNION ALL SELECT '(counting)', current_setting('track_counts')
 UNION ALL SELECT '(roles)', concat_ws(' ', count(*), sum(hashtext(concat(r.oid, r.rolname))))
@@ -80,7 +82,8 @@ WHERE c.relkind = 'r' AND c.oid >= 16384
 TRUNCATE, or a new type, gives a table another file.
 """
 
-_UNCOUNTED = {"(next)", "(rows)", "(elsewhere)", "pg_statistic", "pg_statistic_ext_data"}
+_UNCOUNTED = {"(next)", "(rows)", "(elsewhere)", "(rules)"}
+_UNCOUNTED |= {"pg_statistic", "pg_statistic_ext_data"}
 _UNCOUNTED |= {"pg_init_privs", "pg_largeobject", "pg_largeobject_metadata", "pg_seclabel"}
 _UNCOUNTED |= {"pg_subscription_rel"}
 """Nothing of these is part of a schema."""
@@ -189,18 +192,20 @@ class Counts:
         others = changed - _KEYS.keys() - _PARTS.keys() - {DESCRIPTIONS, TYPES}
         return None if others or self.lost("pg_inherits", before) else changed
 
-    def same_rows(self, before: Counts) -> bool:
-        """Whether no table that there was, and is, can have got other rows since.
+    def same_rows(self, before: Counts, told: Mapping[str, int]) -> bool:
+        """Whether no table that there was, and is, can have got other rows since, but as *told*.
 
-        What empties one, or writes it anew, changes its row in the catalog; one that was made anew
-        has lost a row there, and got another.
+        That is how many rows were written, by the statement. What empties a table, or writes it
+        anew, changes its row in the catalog; one that was made anew has lost a row there, and got
+        another. With a rule, or a view, a statement may write to another table than it names.
         """
-        if not self.comparable(before):
+        if not self.comparable(before) or self.marks["(elsewhere)"] == "true":
             return False
-        made, changed, gone = map(int.__ne__, *(_three(each, RELATIONS) for each in (self, before)))
-        if changed or (made and gone) or self.marks["(elsewhere)"] != "f f":
+        made, changed, gone = map(int.__ne__, _three(self, RELATIONS), _three(before, RELATIONS))
+        if changed or (made and gone) or (told and self.marks["(rules)"] == "true"):
             return False
-        return self.marks["(rows)"] == before.marks["(rows)"]
+        more = [told.get(each, 0) for each in ("INSERT", "UPDATE", "DELETE")]
+        return _three(self, ROWS) == list(map(int.__add__, _three(before, ROWS), more))
 
     def written(self, catalog: str, before: Counts) -> bool:
         """Whether a row of *catalog* was inserted or updated."""
@@ -218,6 +223,7 @@ def _three(counts: Counts, catalog: str) -> list[int]:
 
 _ALL_COUNTED = ("(counting)", "(sessions)")
 RELATIONS = "pg_class"
+ROWS = "(rows)"
 DESCRIPTIONS = "pg_description"
 TYPES = "pg_type"
 
@@ -238,6 +244,13 @@ def counted(look: Look, exclude: Collection[str]) -> Counts:
 def counted_tables(look: Look) -> dict[str, str]:
     """Return what was counted of each table."""
     return dict(look.rows(_COUNTED_TABLES))
+
+
+def only(names: Collection[str]) -> Written:
+    """Return what says that only *names*, in small letters, may have been written to."""
+    return lambda tables: [
+        key for key, table in tables.items() if names and table.name.lower() in names
+    ]
 
 
 def written(tables: Mapping[str, str], before: Mapping[str, str]) -> Written:

@@ -11,19 +11,21 @@ Exact only between transactions: two looks within one would not tell its rows ap
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import postgresql_catalog as catalog
 from topchef_schema.backends import postgresql_counts as counts
 from topchef_schema.backends import postgresql_queries as queries
-from topchef_schema.backends.following import Written, uncertain, untouched
+from topchef_schema.backends.following import Written, uncertain
 from topchef_schema.backends.postgresql_catalog import Details, Row
 from topchef_schema.backends.postgresql_connection import passing_transaction
 from topchef_schema.backends.postgresql_planned import Look, Planned, Statement
 from topchef_schema.model import Snapshot
+from topchef_schema.model.sql_writes import SENT_BESIDE, WRITES, tables_written, verb_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -60,7 +62,9 @@ class Following:
     _last: Snapshot = field(default_factory=lambda: Snapshot({}))
     _rows_seen: counts.Counts = field(default_factory=counts.Counts)
     _tables_seen: Mapping[str, str] = field(default_factory=dict)
-    _idle: bool | None = None
+    _sent: list[tuple[str, int]] = field(default_factory=list)
+    _hears: bool = False
+    _idle: bool = False
 
     def schema(self, connection: Connection) -> Snapshot:
         """Return the schema as it is now, as a whole snapshot would give it."""
@@ -72,29 +76,51 @@ class Following:
     def written(self, connection: Connection) -> Written:
         """Return what tells which tables somebody may have written to since the last call."""
         before, self._rows_seen = self._rows_seen, counts.Counts()
+        told, names = self._told()
         if not counts.can_count(connection):
             return uncertain
         # What was counted for the schema still holds when nothing was sent since.
-        if self._idle and self._seen.same_rows(before):
+        if self._idle and self._seen.same_rows(before, told):
             self._rows_seen = self._seen
-            return untouched
+            return counts.only(names)
         with self._planned.look(connection) as look:
             now = self._rows_seen = self._seen if self._idle else counts.counted(look, self.exclude)
-            if now.same_rows(before):
-                return untouched
+            if now.same_rows(before, told):
+                return counts.only(names)
             old, self._tables_seen = self._tables_seen, counts.counted_tables(look)
         return counts.written(self._tables_seen, old) if now.comparable(before) else uncertain
+
+    def _told(self) -> tuple[Counter[str], set[str]]:
+        """Return how many rows the statements say that they wrote, and to which tables."""
+        told, names = Counter[str](), set[str]()
+        for sql, rows in self._sent:
+            tables = tables_written(sql)
+            if tables is not None and not tables.issubset(self.exclude):
+                told[verb_of(sql)] += rows
+                names |= tables
+        self._sent.clear()
+        return told, names
 
     def _hear(self, connection: Connection) -> None:
         """From now on, take note of what is sent."""
         from sqlalchemy import event
 
-        def sent(*_: object) -> None:
+        def sending(*_: object) -> None:
             self._idle = False
 
-        if self._idle is None:
-            event.listen(connection.engine, "before_cursor_execute", sent)
-        self._idle = True
+        def sent(_: Connection, cursor: Any, sql: str, *__: Any) -> None:
+            beside(sql, cursor.rowcount)
+
+        def beside(sql: str, rows: int) -> None:
+            self._idle = False
+            if verb_of(sql) in WRITES:
+                self._sent.append((sql, rows))
+
+        if not self._hears:
+            event.listen(connection.engine, "before_cursor_execute", sending)
+            event.listen(connection.engine, "after_cursor_execute", sent)
+            connection.info[SENT_BESIDE] = beside
+        self._hears = self._idle = True
 
     def _read_what_changed(self, connection: Connection) -> bool:
         """Read what may have changed; false where more than relations may have to be read."""

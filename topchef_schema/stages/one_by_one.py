@@ -26,7 +26,7 @@ from topchef_schema.stages import observe
 from topchef_schema.stages.contents import Watch, read, tables
 from topchef_schema.stages.entry import Entry, Target
 from topchef_schema.stages.progress import did_one
-from topchef_schema.stages.rows import Seeds
+from topchef_schema.stages.rows import Seeds, Sown
 from topchef_schema.stages.up_down_up import Ending, UpDownUp
 from topchef_schema.stages.whole_way import fingerprint
 
@@ -62,7 +62,8 @@ class Task:
     tables but for those that *need_rows*: they failed there, each with that finding. *rowless* are
     revisions to prove on empty tables, each with the finding that says why, *broken* those whose
     upgrade failed. *remembering* are those whose upgrade failed with what a new process knows of
-    named types, each with that finding: they get what one run would remember.
+    named types, each with that finding: they get what one run would remember. Where the database is
+    not empty, but where another worker has left it, *sown* are the rows of our making there.
     """
 
     chosen: frozenset[str]
@@ -73,6 +74,7 @@ class Task:
     broken: frozenset[str] = frozenset()
     need_rows: Mapping[str, Finding] = field(default_factory=dict)
     remembering: Mapping[str, Finding] = field(default_factory=dict)
+    sown: Sown = field(default_factory=Sown)
 
 
 @dataclass
@@ -80,7 +82,8 @@ class Brought:
     """What a worker brings home; *task* is where to go on, None when all is done.
 
     *head* is the fingerprint of the schema at the last revision, None where it was not reached.
-    *unclean* is the revision that this database was left for.
+    *unclean* is the revision that this database was left for. *sown* are the rows of our making
+    that are left in it.
     """
 
     checks: list[Check] = field(default_factory=list)
@@ -88,6 +91,7 @@ class Brought:
     task: Task | None = None
     head: str | None = None
     unclean: str | None = None
+    sown: Sown = field(default_factory=Sown)
 
 
 class Restart(Exception):
@@ -142,6 +146,7 @@ class Prover:
         blocked = self._blocked(order)
         # Those of which the baseline says that it holds them.
         there = self.project.revisions.applied_at(self.session.heads())
+        self._take_over()
         self.session.settle()
         for revision in order[: self.task.position]:
             self._bring_up(revision, blocked | there)
@@ -157,8 +162,13 @@ class Prover:
             else:
                 log.debug("%s %s/%s %s", self.backend, position + 1, len(order), revision.id)
                 self._one_or_the_last(revision, position)
+        self.outcome.sown = self.seeds.sown
         if not blocked:
             self._look_at_the_head()
+
+    def _take_over(self) -> None:
+        if self.task.sown:
+            self.seeds.take_over(self.task.sown, self.look(self.session.connection))
 
     def _look_at_the_head(self) -> None:
         if self._stopped:

@@ -21,6 +21,7 @@ from topchef_schema.stages import scratch, whole_checks
 from topchef_schema.stages.ground import Ground
 from topchef_schema.stages.one_by_one import Task, Wishes, work
 from topchef_schema.stages.progress import followed
+from topchef_schema.stages.rows import Sown
 from topchef_schema.stages.worker import Workers
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _on(place: Place, project: Project, first: Task, jobs: int, *, models: bool 
     )
 
 
-LONG = 200
+LONG = 64
 """From so many revisions on a history is proven in two parts, which can be at the same time."""
 
 
@@ -178,35 +179,33 @@ def _in_parts(place: Place, project: Project, first: Task, jobs: int) -> _Single
     """Prove what *first* has chosen, the later half of a long history on databases of its own.
 
     That is brought up to there on empty tables. Where it is then not as it would be one revision
-    after the other, all is proven again, in one part. Whether and where history is parted does
-    not depend on *jobs*: what is found must not depend on the machine.
+    after the other, it is proven again, from where the early half has ended. Whether and where
+    history is parted does not depend on *jobs*: what is found must not depend on the machine.
     """
     tasks = _parts(project, first)
-
-    def prove(task: Task) -> _Single:
-        with ExitStack() as stack:
-            single = _Single(Ground(place, project, stack))
-            single.prove(task)
-            return single
-
-    with ThreadPoolExecutor(min(jobs, len(tasks))) as pool:
-        proofs = [pool.submit(prove, task) for task in tasks]
-        try:
-            for proof in as_completed(proofs):
-                proof.result()
-        except BaseException:
-            place.workers.end()  # all has failed, and nobody is to wait for the other part
-            raise
-    if len(tasks) == 1:
-        return proofs[0].result()
-    early, late = (proof.result() for proof in proofs)
-    behind = {each.id for each in project.revisions.all[: tasks[1].position]}
-    if not _is_as_in_order(early, late, behind):
-        return prove(first)
-    early.checks += late.checks
-    early.findings += [each for each in late.findings if each.revision not in behind]
-    early.head = late.head
-    return early
+    with ExitStack() as stack:
+        parts = [_Single(Ground(place, project, stack)) for _ in tasks]
+        with ThreadPoolExecutor(min(jobs, len(tasks))) as pool:
+            proofs = [
+                pool.submit(part.prove, task) for part, task in zip(parts, tasks, strict=True)
+            ]
+            try:
+                for proof in as_completed(proofs):
+                    proof.result()
+            except BaseException:
+                place.workers.end()  # all has failed, and nobody is to wait for the other part
+                raise
+        if len(parts) == 1:
+            return parts[0]
+        early, late = parts
+        behind = {each.id for each in project.revisions.all[: tasks[1].position]}
+        if _is_as_in_order(early, late, behind):
+            early.checks += late.checks
+            early.findings += [each for each in late.findings if each.revision not in behind]
+            early.head = late.head
+        else:
+            early.go_on(tasks[1])
+        return early
 
 
 def _is_as_in_order(early: _Single, late: _Single, behind: Set[str]) -> bool:
@@ -238,11 +237,13 @@ def _parts(project: Project, first: Task) -> list[Task]:
 class _Single:
     """The revisions one by one, each worker on a database that the last one has not touched.
 
-    *head* is the fingerprint of the schema at the last revision, *last* what the last worker did.
+    *head* is the fingerprint of the schema at the last revision, *last* what the last worker did,
+    and *sown* the rows of our making that it left.
     """
 
     ground: Ground
     last: Task | None = None
+    sown: Sown = field(default_factory=Sown)
     checks: list[Check] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     unclean: bool = False
@@ -256,9 +257,12 @@ class _Single:
         while task is not None:
             self.last = task
             outcome = ground.run(work, ground.project, task, ground.place.backend.name)
+            self.sown = outcome.sown
             self.checks += outcome.checks
             self.findings += outcome.findings
-            self.head, task = outcome.head, outcome.task
+            self.head = outcome.head
+            # What was sown is gone with the databases.
+            task = outcome.task and replace(outcome.task, sown=Sown())
             if outcome.unclean is not None and not self.unclean and first.wishes.keep:
                 self.kept += [Kept(url, outcome.unclean) for url in ground.keep(outcome.unclean)]
             first_kept = bool(self.kept) and not self.unclean
@@ -267,6 +271,12 @@ class _Single:
                 ground.renew()
             elif task is not None:
                 ground.clear()
+
+    def go_on(self, later: Task) -> None:
+        """Prove what *later* has chosen, too, on the databases as they are."""
+        assert self.last is not None
+        task = replace(self.last, chosen=later.chosen, position=later.position)
+        self.prove(replace(task, sown=self.sown))
 
 
 def _of_database(finding: Finding, name: str) -> Finding:

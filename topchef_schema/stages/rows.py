@@ -6,6 +6,7 @@ what the schema below it can hold, and never what only a later one has room for.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,8 +25,21 @@ MOST = 500
 
 _PARENTS = 50
 
+_PRIMARY_KEY = re.compile(r"PRIMARY KEY \((\w+(?:, \w+)*)\)", re.IGNORECASE)
+
 _FEW = 2
 """So many tables are read one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sown:
+    """How many rows of our making there are, by table, and whether those were *plain* ones."""
+
+    made: Mapping[str, int] = field(default_factory=dict)
+    plain: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.made)
 
 
 @dataclass
@@ -42,6 +56,15 @@ class Seeds:
 
     def __bool__(self) -> bool:
         return bool(self.made)
+
+    @property
+    def sown(self) -> Sown:
+        """What is to be taken over by whoever goes on in this database."""
+        return Sown(self.made, self._plain)
+
+    def take_over(self, sown: Sown, schema: Snapshot) -> None:
+        """Go on where somebody else has sown the rows that are there, in tables of *schema*."""
+        self.made, self._plain, self._schema = dict(sown.made), sown.plain, schema
 
     def fill(self, connection: Connection, schema: Snapshot, *, plain: bool = False) -> Contents:
         """Fill what is empty, or has got other columns; return what stands there now. Commits.
@@ -170,6 +193,9 @@ class _Filler:
                 for what, words in _ASKED_FOR.items():
                     if not any(each in said.lower() for each in words for _, said in self._parts):
                         setattr(inspector, f"get_multi_{what}", _none)
+                primary = self._primary_keys()
+                if None not in primary.values():
+                    inspector.get_multi_pk_constraint = lambda **_: primary
                 found = {
                     name: sa.Table(each.name, metadata, schema=each.schema)
                     for name, each in self.names.items()
@@ -187,6 +213,15 @@ class _Filler:
                 )
         keys = {name: str(each) for name, each in self.names.items()}
         return {name: metadata.tables[key] for name, key in keys.items() if key in metadata.tables}
+
+    def _primary_keys(self) -> dict[tuple[str | None, str], Mapping[str, Any] | None]:
+        """Return the primary keys as SQLAlchemy does, None for what the schema does not tell."""
+        found: dict[tuple[str | None, str], Mapping[str, Any] | None] = {}
+        for name, each in self.names.items():
+            said = (said for part, said in self._parts if part.startswith(f"{name}."))
+            keys = [key[1].split(", ") for key in map(_PRIMARY_KEY.fullmatch, said) if key]
+            found[each.schema, each.name] = {"constrained_columns": keys[0]} if keys else None
+        return found
 
     @cached_property
     def _parts(self) -> list[tuple[str, str]]:
