@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 from tests.backends.connections import in_event_loop
 from tests.backends.mysql_schema import SCHEMA, account, execute, keys, rebuilt
+from topchef_schema.backends.mysql_catalog import SPELLS_THE_SAME
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -342,6 +343,23 @@ def test_the_session_is_left_as_it_was(backend: Backend, connection: Connection)
     backend.snapshot(connection)
     assert not connection.in_transaction()
     assert connection.exec_driver_sql("SELECT @@sql_mode").scalar_one() == "ANSI_QUOTES"
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [*sorted(SPELLS_THE_SAME), "ANSI", "NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES", "PIPES_AS_CONCAT"],
+)
+def test_no_mode_spells_otherwise(backend: Backend, connection: Connection, mode: str) -> None:
+    """Those in which the server spells as in none are left as they are."""
+    execute(connection, *SCHEMA, "SET SESSION sql_mode = ''")
+    plain = backend.snapshot(connection).objects
+    if (backend.name, mode) == ("mysql", "NO_AUTO_CREATE_USER"):
+        pytest.skip("gone since MySQL 8")
+    execute(connection, f"SET SESSION sql_mode = '{mode}'")
+    with counted(connection) as sent:
+        assert backend.snapshot(connection).objects == plain
+    modes = [each for each in sent if "sql_mode = " in each]
+    assert len(modes) == (0 if mode in SPELLS_THE_SAME else 2)
 
 
 def test_the_transaction_is_left_as_it_was(backend: Backend, connection: Connection) -> None:

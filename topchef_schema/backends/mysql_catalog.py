@@ -75,9 +75,17 @@ Batch = Callable[[Catalog, Sequence[str]], list[Rows]]
 """Sends statements in one round trip and returns the rows of each; it may fail as a whole."""
 
 
+SPELLS_THE_SAME = {
+    *("ERROR_FOR_DIVISION_BY_ZERO", "NO_AUTO_CREATE_USER", "NO_ENGINE_SUBSTITUTION"),
+    *("NO_ZERO_DATE", "NO_ZERO_IN_DATE", "ONLY_FULL_GROUP_BY"),
+    *("STRICT_ALL_TABLES", "STRICT_TRANS_TABLES"),
+}
+"""What the servers' own defaults of ``sql_mode`` hold: it says which rows and queries they take."""
+
+
 @contextmanager
 def reading(connection: Connection, exclude: Collection[str]) -> Iterator[Catalog]:
-    """Read the catalog with an empty ``sql_mode``, on which the server's spelling depends."""
+    """Read the catalog with a ``sql_mode`` in which the server spells as in an empty one."""
     with undisturbed(connection):
         database, user, folding, mode, quotes = connection.exec_driver_sql(
             "SELECT database(), current_user(), @@lower_case_table_names, "
@@ -89,11 +97,13 @@ def reading(connection: Connection, exclude: Collection[str]) -> Iterator[Catalo
                 where=str(connection.engine.url.host or "the URL"),
                 hint="write it behind the host: mysql://user@host/DATABASE",
             )
-        _spell(connection, "", 1)
+        changes = quotes != 1 or not SPELLS_THE_SAME.issuperset(filter(None, mode.split(",")))
+        if changes:
+            _spell(connection, "", 1)
         try:
             yield Catalog(connection, database, user, bool(folding), frozenset(exclude))
         finally:
-            if not connection.invalidated:
+            if changes and not connection.invalidated:
                 _spell(connection, mode, quotes)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -257,10 +258,13 @@ class _Filler:
             rows = [next(iter(shape.attempts(number))) for number in range(shape.needed)]
             # An expression cannot be one of many values: NULL beside the null of JSON.
             singly = any(isinstance(each, ClauseElement) for row in rows for each in row.values())
-            with self.connection.begin_nested():
+            # Where nothing else is in the transaction, it can be undone as a whole.
+            with nullcontext() if len(self.names) == 1 else self.connection.begin_nested():
                 for each in rows if singly else [rows]:
                     self.connection.execute(insert, each)
         except (SQLAlchemyError, ValueError, TypeError, ArithmeticError):
+            if len(self.names) == 1:
+                self.connection.rollback()
             return 0
         return shape.needed
 
