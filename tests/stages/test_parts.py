@@ -79,7 +79,7 @@ LATER = {
         "c3",
     ),
 }
-"""What the later half does goes well with rows that have been through the first."""
+"""What the later part does goes well with rows that have been through the first."""
 
 REFUSED = {
     "a1": (makes("base"), drops("base"), None),
@@ -87,7 +87,7 @@ REFUSED = {
     "c3": (FILLS["c3"][0], in_batch('drop_column("must")'), "b2"),
     "d4": (makes("four") + "\n" + makes("left"), drops("four"), "c3"),
 }
-"""One of the later half refuses rows that were made in the first."""
+"""One of the later part refuses rows that were made in the first."""
 
 
 def written(project: MakeProject, history: dict[str, tuple[str, str, str | None]]) -> Whole:
@@ -159,7 +159,7 @@ def test_parts_that_do_not_stand(
     monkeypatch: pytest.MonkeyPatch,
     history: dict[str, tuple[str, str, str | None]],
 ) -> None:
-    """Rows tell of more than the schema: then the later half is proven in order."""
+    """Rows tell of more than the schema: then the later part is proven in order."""
     shop = written(project, history)
     one = proven(shop, server)
     monkeypatch.setattr(prove, "LONG", 4)

@@ -179,7 +179,7 @@ def proof_options(function: F) -> F:
             "--jobs",
             type=click.IntRange(min=1),
             metavar="N",
-            help="Proofs at a time: of backends, and of the halves of a long history.",
+            help="Proofs at a time: of backends, and of the parts of a long history.",
         ),
     ):
         function = decorator(function)
