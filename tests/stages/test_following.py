@@ -14,7 +14,7 @@ from topchef_schema.bridge.own_statement import OwnStatement
 from topchef_schema.stages.contents import Watch, read, tables
 
 if TYPE_CHECKING:
-    from topchef_schema.backends.base import ScratchDatabase
+    from topchef_schema.backends.base import ScratchDatabase, Server
     from topchef_schema.stages.contents import Contents
 
 ROWS = """
@@ -285,6 +285,99 @@ def test_our_own_statements_are_no_reason_to_read_everything(
         assert not following.written(connection)(names)
         assert not [each for each in asked if each.startswith("CHECKSUM")]
         connection.rollback()
+
+
+FAMILY = """
+CREATE TABLE parent (id int PRIMARY KEY)
+CREATE TABLE child (id int, p int REFERENCES parent ON DELETE CASCADE ON UPDATE CASCADE)
+CREATE TABLE other (id int)
+CREATE TABLE ruled (id int)
+CREATE VIEW seen AS SELECT id FROM child
+CREATE RULE aside AS ON INSERT TO ruled DO INSTEAD INSERT INTO child (id) VALUES (NEW.id)
+INSERT INTO parent VALUES (1), (2), (3)
+INSERT INTO child VALUES (1, 1), (2, 2), (3, 3)
+INSERT INTO other VALUES (1)
+"""
+HIDDEN = [
+    "DELETE FROM parent WHERE id < 3 | DROP TABLE parent CASCADE",
+    "DELETE FROM parent | ALTER TABLE child DROP CONSTRAINT child_p_fkey | DROP TABLE parent",
+    "UPDATE parent SET id = id + 10 | DROP TABLE parent CASCADE",
+    "INSERT INTO other VALUES (2)"
+    " | WITH x AS (SELECT 9 AS id) INSERT INTO child (id) SELECT id FROM x | DROP TABLE other",
+    "CREATE TABLE n (id int) | INSERT INTO n VALUES (1)"
+    " | WITH x AS (SELECT 9 AS id) INSERT INTO child (id) SELECT id FROM x | TRUNCATE n",
+    "UPDATE seen SET id = 7 | DROP VIEW seen",
+    "INSERT INTO ruled VALUES (5) | DROP RULE aside ON ruled",
+    "INSERT INTO seen VALUES (8)",
+    "INSERT INTO child (id) VALUES (4) | SELECT pg_stat_reset()",
+    "TRUNCATE child",
+]
+"""Write to `child` while what is counted of it may seem to be told by what is sent."""
+
+
+def as_superuser(scratch: ScratchDatabase, server: Server, backend_name: str) -> sa.Engine:
+    url = server.url.set(database=scratch.url.database)
+    return sa.create_engine(named(backend_name).with_driver(url), poolclass=sa.NullPool)
+
+
+@pytest.mark.backends("postgresql")
+@pytest.mark.parametrize("views", [True, False])
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_what_is_told_is_not_all(
+    scratch: ScratchDatabase, server: Server, backend_name: str, hidden: str, *, views: bool
+) -> None:
+    watch = Watch(named(backend_name).following(set()))
+    engine = as_superuser(scratch, server, backend_name)
+    with engine.connect() as connection:
+        for sql in FAMILY.strip().splitlines():
+            connection.exec_driver_sql(sql)
+        if not views and "seen" not in hidden and "ruled" not in hidden:
+            connection.exec_driver_sql("DROP VIEW seen")
+            connection.exec_driver_sql("DROP TABLE ruled")
+        connection.commit()
+        for statements in ([], ["UPDATE child SET id = id"], hidden.split(" | ")):
+            for sql in statements:
+                connection.exec_driver_sql(sql)
+            connection.commit()
+            watch.stale()
+            schema = watch.following.schema(connection)
+            rows = watch.now(connection, schema)
+            connection.rollback()
+            there = read(connection, schema, tables(schema))
+            connection.rollback()
+            assert rows.keys() == there.keys()
+            assert not [each for each in rows if not rows[each].equal(there[each])]
+
+
+@pytest.mark.backends("postgresql")
+def test_who_works_is_part_of_what_is_seen(
+    scratch: ScratchDatabase, server: Server, backend_name: str
+) -> None:
+    """The tables of the current role are not said to be owned."""
+    backend = named(backend_name)
+    following = backend.following(set())
+    engine = as_superuser(scratch, server, backend_name)
+    with engine.connect() as connection:
+        for sql in (
+            "CREATE ROLE cook",
+            "CREATE TABLE mine (id int)",
+            "CREATE TABLE theirs (id int)",
+        ):
+            connection.exec_driver_sql(sql)
+        connection.exec_driver_sql("ALTER TABLE theirs OWNER TO cook")
+        connection.commit()
+        try:
+            before = following.schema(connection)
+            connection.exec_driver_sql("SET ROLE cook")
+            connection.commit()
+            after = following.schema(connection)
+            assert after == backend.snapshot(connection) != before
+        finally:
+            connection.rollback()
+            connection.exec_driver_sql("RESET ROLE")
+            connection.exec_driver_sql("DROP OWNED BY cook")
+            connection.exec_driver_sql("DROP ROLE cook")
+            connection.commit()
 
 
 @pytest.mark.sampled

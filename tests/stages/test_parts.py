@@ -89,6 +89,21 @@ REFUSED = {
 }
 """One of the later part refuses rows that were made in the first."""
 
+LAST_MADE = {**REFUSED, "c3": (REFUSED["c3"][0].replace("base", "two"), "pass", "b2")}
+"""The same of a table that the last revision of the first part has made."""
+
+COPIED = {
+    "a1": (
+        makes("base") + "\n" + makes("log", 'sa.Column("kind", sa.String(9))'),
+        drops("log") + "\n" + drops("base"),
+        None,
+    ),
+    "b2": ("op.execute(\"INSERT INTO log SELECT id + 1000, 'old' FROM base\")", "pass", "a1"),
+    "c3": ("op.execute(\"DELETE FROM log WHERE kind = 'old'\")", "pass", "b2"),
+    "d4": (makes("four"), drops("four"), "c3"),
+}
+"""One of the first part makes rows out of others, of which the later part makes something."""
+
 
 def written(project: MakeProject, history: dict[str, tuple[str, str, str | None]]) -> Whole:
     return project(
@@ -149,8 +164,8 @@ def test_parts_find_what_one_finds(
 
 @pytest.mark.parametrize(
     "history",
-    [HISTORY, FILLS, LATER, REFUSED],
-    ids=["needs", "fills", "later", "refused"],
+    [HISTORY, FILLS, LATER, REFUSED, LAST_MADE, COPIED],
+    ids=["needs", "fills", "later", "refused", "last_made", "copied"],
 )
 @pytest.mark.backends("sqlite", "postgresql")
 def test_parts_that_do_not_stand(

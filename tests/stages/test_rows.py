@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from ast import literal_eval
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from topchef_schema.model import Snapshot
 from topchef_schema.stages.contents import Contents, Rows, Watch, lost
@@ -349,3 +351,52 @@ def test_bits(connection: Connection, seeds: Seeds) -> None:
         repr(b"\0"),
         repr(b"\x1f"),
     } <= set(column(rows, "five"))
+
+
+@pytest.mark.backends("sqlite")
+def test_a_key_is_spelt_otherwise_than_its_column(connection: Connection, seeds: Seeds) -> None:
+    connection.exec_driver_sql("CREATE TABLE t (Id integer, Name text NOT NULL, PRIMARY KEY (ID))")
+    connection.commit()
+    made = [literal_eval(each) for each in column(filled(connection, seeds)["t"], "Id")]
+    assert made == list(range(1, len(made) + 1))
+
+
+@pytest.mark.backends("postgresql", "sqlite")
+def test_rows_that_are_refused_leave_none_in_autocommit(
+    connection: Connection, seeds: Seeds
+) -> None:
+    """Nothing can be undone there, so what went in counts as ours."""
+    filled(connection, seeds)
+    connection.exec_driver_sql("CREATE TABLE t (id integer PRIMARY KEY, name varchar(9))")
+    connection.exec_driver_sql("CREATE UNIQUE INDEX one ON t ((name IS NULL), (id < 5))")
+    connection.commit()
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    there = filled(connection, seeds)["t"]
+    made = {name.rpartition(".")[2]: number for name, number in seeds.made.items()}
+    assert made.get("t", 0) == len(there.rows)
+
+
+@pytest.mark.backends("postgresql")
+@pytest.mark.parametrize("options", [{}, {"isolation_level": "AUTOCOMMIT"}])
+def test_asynchronous_psycopg(
+    scratch: ScratchDatabase, backend: Backend, options: dict[str, str]
+) -> None:
+    url = scratch.url.set(drivername="postgresql+psycopg_async")
+    engine = create_async_engine(url, poolclass=sa.NullPool, **options)
+
+    def followed(connection: Connection) -> None:
+        following = backend.following(set())
+        for number in range(8):
+            connection.exec_driver_sql(f"CREATE TABLE t{number} (id integer)")
+            connection.commit()
+            schema = following.schema(connection)
+            connection.rollback()
+            assert schema == backend.snapshot(connection)
+            connection.rollback()
+
+    async def main() -> None:
+        async with engine.connect() as connection:
+            await connection.run_sync(followed)
+        await engine.dispose()
+
+    asyncio.run(main())

@@ -47,6 +47,9 @@ UNION ALL SELECT '(elsewhere)', (EXISTS (SELECT FROM pg_catalog.pg_inherits)
   OR EXISTS (SELECT FROM pg_catalog.pg_foreign_table))::text
 UNION ALL SELECT '(rules)', (EXISTS (SELECT FROM pg_catalog.pg_rewrite w
   WHERE w.oid >= 16384))::text
+UNION ALL SELECT '(user)', current_user::text
+UNION ALL SELECT '(reset)', (SELECT pg_stat_get_db_stat_reset_time(b.oid)::text
+  FROM pg_catalog.pg_database b WHERE b.datname = current_database())
 UNION ALL SELECT '(next)', (pg_snapshot_xmin(pg_current_snapshot())::xid)::text
 UNION ALL SELECT '(counting)', current_setting('track_counts')
 UNION ALL SELECT '(roles)', concat_ws(' ', count(*), sum(hashtext(concat(r.oid, r.rolname))))
@@ -197,12 +200,17 @@ class Counts:
 
         That is how many rows were written, by the statement. What empties a table, or writes it
         anew, changes its row in the catalog; one that was made anew has lost a row there, and got
-        another. With a rule, or a view, a statement may write to another table than it names.
+        another. What was written to a table that is emptied or dropped is not counted, and with a
+        rule, or a view, a statement may write to another table than it names: so nothing is taken
+        from what is told where the catalog has changed, or there is such a thing.
         """
-        if not self.comparable(before) or self.marks["(elsewhere)"] == "true":
+        both = self, before
+        if not self.comparable(before) or "true" in (each.marks[ELSEWHERE] for each in both):
             return False
-        made, changed, gone = map(int.__ne__, _three(self, RELATIONS), _three(before, RELATIONS))
-        if changed or (made and gone) or (told and self.marks["(rules)"] == "true"):
+        made, changed, gone = map(int.__ne__, *(_three(each, RELATIONS) for each in both))
+        if changed or (made and gone):
+            return False
+        if told and (self.marks["(rules)"] == "true" or self.changed_since(before) != set()):
             return False
         more = [told.get(each, 0) for each in ("INSERT", "UPDATE", "DELETE")]
         return _three(self, ROWS) == list(map(int.__add__, _three(before, ROWS), more))
@@ -221,9 +229,10 @@ def _three(counts: Counts, catalog: str) -> list[int]:
     return [int(each) for each in counts.marks[catalog].split()]
 
 
-_ALL_COUNTED = ("(counting)", "(sessions)")
+_ALL_COUNTED = ("(counting)", "(reset)", "(sessions)")
 RELATIONS = "pg_class"
 ROWS = "(rows)"
+ELSEWHERE = "(elsewhere)"
 DESCRIPTIONS = "pg_description"
 TYPES = "pg_type"
 

@@ -58,9 +58,9 @@ class Planned:
         Outside of a transaction, and in none afterwards.
         """
         driver: Any = connection.connection.driver_connection
-        if connection.dialect.driver in _SEND_SEVERAL:
-            if connection.dialect.driver == _SEND_SEVERAL[0]:
-                driver.prepare_threshold = None
+        if connection.dialect.driver == _SEND_SEVERAL[0]:
+            driver.prepare_threshold = None
+        if connection.dialect.driver in _SEND_SEVERAL and not connection.dialect.is_async:
             before, driver.autocommit = driver.autocommit, True
             try:
                 with closing(driver.cursor()) as cursor:

@@ -64,6 +64,8 @@ class Task:
     upgrade failed. *remembering* are those whose upgrade failed with what a new process knows of
     named types, each with that finding: they get what one run would remember. Where the database is
     not empty, but where another worker has left it, *sown* are the rows of our making there.
+    *apart*: another one proves what is before *position*, at the same time; whatever depends on the
+    rows that it would leave ends the work.
     """
 
     chosen: frozenset[str]
@@ -75,6 +77,7 @@ class Task:
     need_rows: Mapping[str, Finding] = field(default_factory=dict)
     remembering: Mapping[str, Finding] = field(default_factory=dict)
     sown: Sown = field(default_factory=Sown)
+    apart: bool = False
 
 
 @dataclass
@@ -83,7 +86,8 @@ class Brought:
 
     *head* is the fingerprint of the schema at the last revision, None where it was not reached.
     *unclean* is the revision that this database was left for. *sown* are the rows of our making
-    that are left in it.
+    that are left in it. *others* counts those that are not of our making, at the end, or apart at
+    the beginning. *out_of_order*: the work has ended, see `Task`.
     """
 
     checks: list[Check] = field(default_factory=list)
@@ -92,6 +96,12 @@ class Brought:
     head: str | None = None
     unclean: str | None = None
     sown: Sown = field(default_factory=Sown)
+    others: Mapping[str, int] = field(default_factory=dict)
+    out_of_order: bool = False
+
+
+class OutOfOrder(Exception):
+    """What is proven apart depends on the rows that what is before it would have left."""
 
 
 class Restart(Exception):
@@ -113,6 +123,8 @@ def work(project: Project, task: Task, backend: str) -> Brought:
         Entry(project, isolate=True).run_at(task.database, body)
     except Restart as restart:
         outcome.task = restart.task
+    except OutOfOrder:
+        outcome.out_of_order = True
     return outcome
 
 
@@ -146,29 +158,32 @@ class Prover:
         blocked = self._blocked(order)
         # Those of which the baseline says that it holds them.
         there = self.project.revisions.applied_at(self.session.heads())
-        self._take_over()
+        self.seeds.take_over(self.task.sown)
         self.session.settle()
         for revision in order[: self.task.position]:
             self._bring_up(revision, blocked | there)
+        if self.task.apart:
+            self._count_others()
         for position, revision in enumerate(order[self.task.position :], self.task.position):
-            if revision.id in self.task.broken:
-                continue
             if revision.id in there:
                 self._check(revision, Outcome.SKIPPED, 0.0, "the baseline holds it")
-            elif revision.id in blocked:
-                self._check(revision, Outcome.PENDING, 0.0, "it stands on one that fails")
-            elif self._stopped:
-                self._check(revision, Outcome.PENDING, 0.0, "it comes after one that is not clean")
-            else:
-                log.debug("%s %s/%s %s", self.backend, position + 1, len(order), revision.id)
-                self._one_or_the_last(revision, position)
+            elif revision.id not in self.task.broken:
+                self._reach(revision, position, blocked)
         self.outcome.sown = self.seeds.sown
+        if not self.task.apart:
+            self._count_others()
         if not blocked:
             self._look_at_the_head()
 
-    def _take_over(self) -> None:
-        if self.task.sown:
-            self.seeds.take_over(self.task.sown, self.look(self.session.connection))
+    def _reach(self, revision: Revision, position: int, blocked: Collection[str]) -> None:
+        if revision.id in blocked:
+            self._check(revision, Outcome.PENDING, 0.0, "it stands on one that fails")
+        elif self._stopped:
+            self._check(revision, Outcome.PENDING, 0.0, "it comes after one that is not clean")
+        else:
+            total = len(self.project.revisions.all)
+            log.debug("%s %s/%s %s", self.backend, position + 1, total, revision.id)
+            self._one_or_the_last(revision, position)
 
     def _look_at_the_head(self) -> None:
         if self._stopped:
@@ -220,6 +235,8 @@ class Prover:
         if failed is not None:
             proof.fill_now()
         if proof.only_up() is Ending.CLEAN and (failed is None or proof.clear_now()):
+            if failed is not None:
+                self._require_no_rows()
             return
         need_rows = dict(self.task.need_rows)
         if failed is None:
@@ -269,11 +286,21 @@ class Prover:
         elif alone is not None and wanted:
             findings = [_stepwise_differs(alone), *findings]
         if wanted and on_rows and not _FAILS.intersection(each.rule for each in findings):
+            self._require_no_rows()
             findings = [on_rows, *findings]
         self.outcome.findings += findings
         if wanted or findings:
             self._judge(revision, findings, time.perf_counter() - started)
         self._leave(revision, position, ending)
+
+    def _require_no_rows(self) -> None:
+        if self.task.apart:
+            raise OutOfOrder
+
+    def _count_others(self) -> None:
+        connection = self.session.connection
+        self.outcome.others = self.seeds.others(connection, self.look(connection))
+        self.session.settle()
 
     def _judge(self, revision: Revision, findings: Sequence[Finding], seconds: float) -> None:
         failed = any(each.severity is Severity.ERROR for each in findings)

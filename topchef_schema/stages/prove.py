@@ -7,7 +7,7 @@ the history as a whole shows is found beside, see `whole_checks`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -171,7 +171,7 @@ def _on(place: Place, project: Project, first: Task, jobs: int, *, models: bool 
     )
 
 
-LONG = 64
+LONG = 200
 """From so many revisions on a history is proven in two parts, which can be at the same time."""
 
 
@@ -211,13 +211,14 @@ def _in_parts(place: Place, project: Project, first: Task, jobs: int) -> _Single
 def _is_as_in_order(early: _Single, late: _Single, behind: Set[str]) -> bool:
     """Whether the *late* part found all *behind* it as the *early* one had left it.
 
-    And whether nothing hung on its rows, which have not been through the revisions behind it.
+    Rows among it: those that are not of our making are the same, and no others were changed. And
+    whether nothing hung on rows, which have not been through the revisions behind it.
     """
     assert early.last is not None
     assert late.last is not None
     same = late.last.broken & behind == early.last.broken & behind
-    on_rows = any(each.rule == "fails-on-rows" for each in late.findings)
-    return same and not late.last.need_rows and not on_rows
+    changed = any(each.rule == "data-changed" for each in early.findings)
+    return same and not late.out_of_order and not changed and early.others == late.others
 
 
 def _parts(project: Project, first: Task) -> list[Task]:
@@ -232,7 +233,7 @@ def _parts(project: Project, first: Task) -> list[Task]:
     early = {each.id for each in project.revisions.all[:position]}
     return [
         replace(first, chosen=first.chosen & early),
-        replace(first, chosen=first.chosen - early, position=position),
+        replace(first, chosen=first.chosen - early, position=position, apart=True),
     ]
 
 
@@ -241,12 +242,15 @@ class _Single:
     """The revisions one by one, each worker on a database that the last one has not touched.
 
     *head* is the fingerprint of the schema at the last revision, *last* what the last worker did,
-    and *sown* the rows of our making that it left.
+    *sown* the rows of our making that it left, and *others* how many are not; apart, how many the
+    first worker found. *out_of_order*: it has ended before its time.
     """
 
     ground: Ground
     last: Task | None = None
     sown: Sown = field(default_factory=Sown)
+    others: Mapping[str, int] = field(default_factory=dict)
+    out_of_order: bool = False
     checks: list[Check] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     unclean: bool = False
@@ -260,7 +264,9 @@ class _Single:
         while task is not None:
             self.last = task
             outcome = ground.run(work, ground.project, task, ground.place.backend.name)
-            self.sown = outcome.sown
+            self.sown, self.out_of_order = outcome.sown, outcome.out_of_order
+            if not first.apart or task is first:
+                self.others = outcome.others
             self.checks += outcome.checks
             self.findings += outcome.findings
             self.head = outcome.head

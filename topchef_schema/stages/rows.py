@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from topchef_schema.model import Snapshot, TableName, diff
 from topchef_schema.stages.contents import Contents, Rows, Watch, quoted
+from topchef_schema.stages.row_order import parents_first, target
 from topchef_schema.stages.row_shape import Shape
 
 if TYPE_CHECKING:
@@ -34,10 +35,14 @@ _FEW = 2
 
 @dataclass(frozen=True, slots=True)
 class Sown:
-    """How many rows of our making there are, by table, and whether those were *plain* ones."""
+    """How many rows of our making there are, by table, and whether those were *plain* ones.
+
+    *schema* is that of the tables when they were filled.
+    """
 
     made: Mapping[str, int] = field(default_factory=dict)
     plain: bool = False
+    schema: Snapshot = field(default_factory=lambda: Snapshot({}))
 
     def __bool__(self) -> bool:
         return bool(self.made)
@@ -61,11 +66,17 @@ class Seeds:
     @property
     def sown(self) -> Sown:
         """What is to be taken over by whoever goes on in this database."""
-        return Sown(self.made, self._plain)
+        return Sown(self.made, self._plain, self._schema)
 
-    def take_over(self, sown: Sown, schema: Snapshot) -> None:
-        """Go on where somebody else has sown the rows that are there, in tables of *schema*."""
-        self.made, self._plain, self._schema = dict(sown.made), sown.plain, schema
+    def take_over(self, sown: Sown) -> None:
+        """Go on where somebody else has sown the rows that are there."""
+        self.made, self._plain, self._schema = dict(sown.made), sown.plain, sown.schema
+
+    def others(self, connection: Connection, schema: Snapshot) -> dict[str, int]:
+        """Return how many rows there are that are not of our making, by table."""
+        there = self.watch.now(connection, schema)
+        counts = {name: len(rows.rows) - self.made.get(name, 0) for name, rows in there.items()}
+        return {name: count for name, count in counts.items() if count}
 
     def fill(self, connection: Connection, schema: Snapshot, *, plain: bool = False) -> Contents:
         """Fill what is empty, or has got other columns; return what stands there now. Commits.
@@ -168,7 +179,7 @@ class _Filler:
         with warnings.catch_warnings():
             # That a database has no type for exact numbers is none of our business here.
             warnings.simplefilter("ignore")
-            for name in _parents_first(reflected, self._home):
+            for name in parents_first(reflected, self._home):
                 made = self._fill(name, reflected[name], plain=plain)
                 if made:
                     yield name, made
@@ -215,13 +226,20 @@ class _Filler:
         keys = {name: str(each) for name, each in self.names.items()}
         return {name: metadata.tables[key] for name, key in keys.items() if key in metadata.tables}
 
+    @property
+    def _alone(self) -> bool:
+        """Whether nothing else is in the transaction, so that it can be undone as a whole."""
+        return len(self.names) == 1 and not self.connection._is_autocommit_isolation()
+
     def _primary_keys(self) -> dict[tuple[str | None, str], Mapping[str, Any] | None]:
         """Return the primary keys as SQLAlchemy does, None for what the schema does not tell."""
         found: dict[tuple[str | None, str], Mapping[str, Any] | None] = {}
         for name, each in self.names.items():
-            said = (said for part, said in self._parts if part.startswith(f"{name}."))
-            keys = [key[1].split(", ") for key in map(_PRIMARY_KEY.fullmatch, said) if key]
-            found[each.schema, each.name] = {"constrained_columns": keys[0]} if keys else None
+            parts = (key for key in self.schema.objects if key.startswith(f"constraint {name}."))
+            said = (_PRIMARY_KEY.fullmatch(self.schema.objects[key]) for key in parts)
+            keys = [key[1].split(", ") for key in said if key]
+            known = keys and all(f"column {name}.{each}" in self.schema.objects for each in keys[0])
+            found[each.schema, each.name] = {"constrained_columns": keys[0]} if known else None
         return found
 
     @cached_property
@@ -258,12 +276,11 @@ class _Filler:
             rows = [next(iter(shape.attempts(number))) for number in range(shape.needed)]
             # An expression cannot be one of many values: NULL beside the null of JSON.
             singly = any(isinstance(each, ClauseElement) for row in rows for each in row.values())
-            # Where nothing else is in the transaction, it can be undone as a whole.
-            with nullcontext() if len(self.names) == 1 else self.connection.begin_nested():
+            with nullcontext() if self._alone else self.connection.begin_nested():
                 for each in rows if singly else [rows]:
                     self.connection.execute(insert, each)
         except (SQLAlchemyError, ValueError, TypeError, ArithmeticError):
-            if len(self.names) == 1:
+            if self._alone:
                 self.connection.rollback()
             return 0
         return shape.needed
@@ -291,7 +308,7 @@ class _Filler:
         import sqlalchemy as sa
         from sqlalchemy.exc import SQLAlchemyError
 
-        schema, name = _target(key, self._home)
+        schema, name = target(key, self._home)
         columns: list[Any] = [
             sa.column(each.target_fullname.rpartition(".")[2], each.parent.type)
             for each in key.elements
@@ -353,12 +370,6 @@ def _none(**_: object) -> dict[Any, Any]:
     return {}
 
 
-def _target(key: ForeignKeyConstraint, home: str | None) -> tuple[str | None, str]:
-    """Return schema and name of what *key* leads to; one in *home* may go without its schema."""
-    schema, _, name = key.elements[0].target_fullname.rpartition(".")[0].rpartition(".")
-    return schema or (home if key.parent.schema else None), name
-
-
 def _led(
     key: ForeignKeyConstraint, parents: Sequence[Mapping[str, Any]], number: int
 ) -> dict[str, Any]:
@@ -366,29 +377,3 @@ def _led(
     return {
         each.parent.name: parent[each.target_fullname.rpartition(".")[2]] for each in key.elements
     }
-
-
-def _parents_first(reflected: Mapping[str, Table], home: str | None) -> Iterator[str]:
-    """Yield the tables in the order of their foreign keys.
-
-    In a circle those come first that can be NULL where their parents are not there yet.
-    """
-    waiting = dict(sorted(reflected.items()))
-    while waiting:
-        unmade = {(table.schema, table.name) for table in waiting.values()}
-
-        def needs(table: Table, *, strict: bool, unmade: Collection[Any] = unmade) -> bool:
-            return any(
-                _target(key, home) in unmade
-                and _target(key, home) != (table.schema, table.name)
-                and (strict or not all(each.parent.nullable for each in key.elements))
-                for key in table.foreign_key_constraints
-            )
-
-        ready = [name for name, each in waiting.items() if not needs(each, strict=True)]
-        if not ready:
-            lax = (name for name, each in waiting.items() if not needs(each, strict=False))
-            ready = [next(lax, next(iter(waiting)))]
-        for name in ready:
-            del waiting[name]
-            yield name
