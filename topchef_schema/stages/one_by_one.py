@@ -96,7 +96,7 @@ class Brought:
     head: str | None = None
     unclean: str | None = None
     sown: Sown = field(default_factory=Sown)
-    others: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[str, int] | None = None
     out_of_order: bool = False
 
 

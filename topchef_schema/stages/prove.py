@@ -249,7 +249,7 @@ class _Single:
     ground: Ground
     last: Task | None = None
     sown: Sown = field(default_factory=Sown)
-    others: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[str, int] | None = None
     out_of_order: bool = False
     checks: list[Check] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -265,7 +265,7 @@ class _Single:
             self.last = task
             outcome = ground.run(work, ground.project, task, ground.place.backend.name)
             self.sown, self.out_of_order = outcome.sown, outcome.out_of_order
-            if not first.apart or task is first:
+            if not first.apart or self.others is None:
                 self.others = outcome.others
             self.checks += outcome.checks
             self.findings += outcome.findings
