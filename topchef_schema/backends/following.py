@@ -28,6 +28,13 @@ class Following(Protocol):
         """
 
 
+def only(names: Collection[str]) -> Written:
+    """Return what says that only *names*, in small letters, may have been written to."""
+    return lambda tables: [
+        key for key, table in tables.items() if names and table.name.lower() in names
+    ]
+
+
 def uncertain(tables: Mapping[str, TableName]) -> Collection[str]:
     """Say of each table that it may have been written to."""
     return tables.keys()

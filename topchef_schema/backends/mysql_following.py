@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import mysql_catalog
 from topchef_schema.backends.base import asked_beside, undisturbed
-from topchef_schema.backends.following import Written, uncertain
+from topchef_schema.backends.following import Written, only, uncertain
 from topchef_schema.backends.mysql_protocol import run
 from topchef_schema.backends.show_create import quoted
 from topchef_schema.model import Snapshot, names_of
@@ -139,9 +139,7 @@ class Following:
             if self._wrote_no_more(before, now, done):
                 for name in [each for each in self._checksums if each.lower() in named]:
                     del self._checksums[name]
-                return lambda tables: [
-                    key for key, table in tables.items() if table.name.lower() in named
-                ]
+                return only(named)
             sums, self._checksums = self._checksums, self._sums(connection)
         # Rows may be others and have the same sum, once in a long while; so what a statement
         # names counts as written.

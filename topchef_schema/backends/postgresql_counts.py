@@ -255,13 +255,6 @@ def counted_tables(look: Look) -> dict[str, str]:
     return dict(look.rows(_COUNTED_TABLES))
 
 
-def only(names: Collection[str]) -> Written:
-    """Return what says that only *names*, in small letters, may have been written to."""
-    return lambda tables: [
-        key for key, table in tables.items() if names and table.name.lower() in names
-    ]
-
-
 def written(tables: Mapping[str, str], before: Mapping[str, str]) -> Written:
     """Return what tells which tables may have been written to between two counts of them."""
     same = {name for name, mark in tables.items() if before.get(name) == mark}

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from topchef_schema.backends import postgresql_catalog as catalog
 from topchef_schema.backends import postgresql_counts as counts
 from topchef_schema.backends import postgresql_queries as queries
-from topchef_schema.backends.following import Written, uncertain
+from topchef_schema.backends.following import Written, only, uncertain
 from topchef_schema.backends.postgresql_catalog import Details, Row
 from topchef_schema.backends.postgresql_connection import passing_transaction
 from topchef_schema.backends.postgresql_planned import Look, Planned, Statement
@@ -82,11 +82,11 @@ class Following:
         # What was counted for the schema still holds when nothing was sent since.
         if self._idle and self._seen.same_rows(before, told):
             self._rows_seen = self._seen
-            return counts.only(names)
+            return only(names)
         with self._planned.look(connection) as look:
             now = self._rows_seen = self._seen if self._idle else counts.counted(look, self.exclude)
             if now.same_rows(before, told):
-                return counts.only(names)
+                return only(names)
             old, self._tables_seen = self._tables_seen, counts.counted_tables(look)
         return counts.written(self._tables_seen, old) if now.comparable(before) else uncertain
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import sqlite_catalog
 from topchef_schema.backends.base import asked_beside, undisturbed
-from topchef_schema.backends.following import Written, uncertain
+from topchef_schema.backends.following import Written, only, uncertain
 from topchef_schema.model import Snapshot
 from topchef_schema.model.sql_writes import SENT_BESIDE, WRITES, tables_written, verb_of
 
@@ -81,9 +81,7 @@ class Following:
             return uncertain
         names = {name for each in written if each is not None for name in each}
         names -= self._catalog.left_out
-        return lambda tables: [
-            key for key, table in tables.items() if names and table.name.lower() in names
-        ]
+        return only(names)
 
     def _hear(self, connection: Connection) -> None:
         from sqlalchemy import event

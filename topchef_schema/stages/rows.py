@@ -203,7 +203,7 @@ class _Filler:
             if len(self.names) <= _FEW:
                 inspector: Any = sa.inspect(self.connection)
                 for what, words in _ASKED_FOR.items():
-                    if not any(each in said.lower() for each in words for _, said in self._parts):
+                    if not any(each in said.lower() for each in words for *_, said in self._parts):
                         setattr(inspector, f"get_multi_{what}", _none)
                 primary = self._primary_keys()
                 if None not in primary.values():
@@ -235,23 +235,26 @@ class _Filler:
         """Return the primary keys as SQLAlchemy does, None for what the schema does not tell."""
         found: dict[tuple[str | None, str], Mapping[str, Any] | None] = {}
         for name, each in self.names.items():
-            parts = (key for key in self.schema.objects if key.startswith(f"constraint {name}."))
-            said = (_PRIMARY_KEY.fullmatch(self.schema.objects[key]) for key in parts)
+            said = (
+                _PRIMARY_KEY.fullmatch(said)
+                for kind, part, said in self._parts
+                if kind == "constraint" and part.startswith(f"{name}.")
+            )
             keys = [key[1].split(", ") for key in said if key]
             known = keys and all(f"column {name}.{each}" in self.schema.objects for each in keys[0])
             found[each.schema, each.name] = {"constrained_columns": keys[0]} if known else None
         return found
 
     @cached_property
-    def _parts(self) -> list[tuple[str, str]]:
-        """What the schema says of the parts of these tables, with their names."""
+    def _parts(self) -> list[tuple[str, str, str]]:
+        """What the schema says of the parts of these tables, with their kinds and names."""
         tables = tuple(f"{name}." for name in self.names)
-        named = ((key.partition(" ")[2], said) for key, said in self.schema.objects.items())
-        return [each for each in named if each[0].startswith(tables)]
+        named = ((*key.partition(" ")[::2], said) for key, said in self.schema.objects.items())
+        return [each for each in named if each[1].startswith(tables)]
 
     def _checks(self, table: str) -> list[str]:
         """Return what anything of *table* says that speaks of a CHECK."""
-        own = (said for name, said in self._parts if name.startswith(f"{table}."))
+        own = (said for _, name, said in self._parts if name.startswith(f"{table}."))
         return [said for said in own if "check" in said.lower()]
 
     def _fill(self, name: str, table: Table, *, plain: bool) -> int:
