@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Protocol
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Dialect
 
     from topchef_schema.model import Snapshot, TableName
 
@@ -27,12 +28,38 @@ class Following(Protocol):
         here: a column that was added, or that has got another type.
         """
 
+    def columns(
+        self, schema: Snapshot, table: str, dialect: Dialect
+    ) -> list[dict[str, Any]] | None:
+        """Return what ``Inspector.get_columns`` would; None where the server is to be asked.
+
+        *table* is its name in *schema*.
+        """
+
+    def reading(self, connection: Connection) -> AbstractContextManager[object]:
+        """Return what makes it quicker to read tables meanwhile."""
+
+
+class Plain:
+    """What those do who can tell no columns from a schema, and read in an ordinary transaction."""
+
+    def columns(self, *_: object) -> None:
+        """See `Following.columns`."""
+
+    def reading(self, _: Connection) -> AbstractContextManager[object]:
+        """See `Following.reading`."""
+        return nullcontext()
+
 
 def only(names: Collection[str]) -> Written:
     """Return what says that only *names*, in small letters, may have been written to."""
-    return lambda tables: [
-        key for key, table in tables.items() if names and table.name.lower() in names
-    ]
+
+    def written(tables: Mapping[str, TableName]) -> Collection[str]:
+        if not names:
+            return ()
+        return [key for key, table in tables.items() if table.name.lower() in names]
+
+    return written
 
 
 def uncertain(tables: Mapping[str, TableName]) -> Collection[str]:

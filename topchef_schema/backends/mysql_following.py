@@ -12,12 +12,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import mysql_catalog
 from topchef_schema.backends.base import asked_beside, undisturbed
-from topchef_schema.backends.following import Written, only, uncertain
+from topchef_schema.backends.following import Plain, Written, only, uncertain
 from topchef_schema.backends.mysql_protocol import run
 from topchef_schema.backends.show_create import quoted
 from topchef_schema.model import Snapshot, names_of
@@ -72,7 +71,7 @@ class Counted:
 
 
 @dataclass
-class Following:
+class Following(Plain):
     """The schema and the rows of one database as they were last seen; see `Backend.following`.
 
     *whole* reads the whole schema, *batch* sends several statements at once.
@@ -81,7 +80,7 @@ class Following:
     exclude: Collection[str]
     whole: Callable[[Connection], Snapshot]
     batch: mysql_catalog.Batch
-    _last: Snapshot | None = None
+    _last: Snapshot = field(default_factory=lambda: Snapshot({}))
     _units: Units = field(default_factory=dict)
     _rest: dict[str, str] = field(default_factory=dict)
     _left_out: set[str] = field(default_factory=set)
@@ -104,15 +103,12 @@ class Following:
             self._idle = True
             sent, self._sent[:] = list(self._sent), []
             names = None if before is None else self._named(before, self._counted, sent)
-            if names is None or self._last is None or not self._read_again(connection, names):
+            if names is None or not self._read_again(connection, names):
                 self._last = self.whole(connection)
                 self._units, self._rest = _by_table(self._last)
                 found = run(connection, BASE_TABLES).scalars()
                 self._left_out = {name.lower() for name in found if name in self.exclude}
                 self._note_references(self._units)
-            elif names:
-                parts = chain.from_iterable(each.items() for each in self._units.values())
-                self._last = Snapshot({**self._rest, **dict(parts)})
         return self._last
 
     def _note_references(self, names: Iterable[str]) -> None:
@@ -233,10 +229,13 @@ class Following:
             listed = mysql_catalog.listed(catalog, names)
             if any(each.word != "TABLE" for each in listed):
                 return False
+            changed: dict[str, str | None] = {}
             for name in names:
-                self._units.pop(name, None)
+                changed |= dict.fromkeys(self._units.pop(name, ()))
             for each, row in mysql_catalog.shown(catalog, listed, self.batch).items():
                 self._units[each.name] = dict(mysql_catalog.definitions(catalog, each, row))
+                changed |= self._units[each.name]
+        self._last = self._last.having(changed)
         self._note_references(names)
         return True
 

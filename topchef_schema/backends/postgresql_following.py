@@ -13,22 +13,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import postgresql_catalog as catalog
+from topchef_schema.backends import postgresql_changes as changes
+from topchef_schema.backends import postgresql_columns
 from topchef_schema.backends import postgresql_counts as counts
 from topchef_schema.backends import postgresql_queries as queries
 from topchef_schema.backends.following import Written, only, uncertain
 from topchef_schema.backends.postgresql_catalog import Details, Row
 from topchef_schema.backends.postgresql_connection import passing_transaction
-from topchef_schema.backends.postgresql_planned import Look, Planned, Statement
+from topchef_schema.backends.postgresql_planned import Look, Planned, Statement, in_autocommit
 from topchef_schema.model import Snapshot
 from topchef_schema.model.sql_writes import SENT_BESIDE, WRITES, tables_written, verb_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Dialect
 
 OTHERS, GRANTED = 0, -1
 """Stand for all that belongs to no relation, and for what tells that there is a grant."""
@@ -54,7 +57,7 @@ class Following:
     _types: str = ""
     _owner: int | None = None
     _of_relations: str = ""
-    _keys: counts.Keys = field(default_factory=dict)
+    _keys: changes.Keys = field(default_factory=changes.Keys)
     _rows: dict[int, list[Row]] = field(default_factory=dict)
     _readers: set[int] = field(default_factory=set)
     _details: Details = field(default_factory=dict)
@@ -65,11 +68,20 @@ class Following:
     _sent: list[tuple[str, int]] = field(default_factory=list)
     _hears: bool = False
     _idle: bool = False
+    _touched: set[str] | None = None
+    _altered: set[str] = field(default_factory=set)
+    _units_of: dict[str, set[int]] = field(default_factory=dict)
+    _counting: counts.Counting = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._counting = counts.Counting(self.exclude)
 
     def schema(self, connection: Connection) -> Snapshot:
         """Return the schema as it is now, as a whole snapshot would give it."""
         if not self._read_what_changed(connection):
             self._read_all(connection)
+            self._touched = None
+        self._altered.clear()
         self._hear(connection)
         return self._last
 
@@ -77,18 +89,30 @@ class Following:
         """Return what tells which tables somebody may have written to since the last call."""
         before, self._rows_seen = self._rows_seen, counts.Counts()
         told, names = self._told()
+        touched, self._touched = self._touched, set()
         if not counts.can_count(connection):
             return uncertain
         # What was counted for the schema still holds when nothing was sent since.
-        if self._idle and self._seen.same_rows(before, told):
+        if self._idle and touched is not None and self._seen.same_rows(before, told):
             self._rows_seen = self._seen
-            return only(names)
+            return only(names | touched)
         with self._planned.look(connection) as look:
-            now = self._rows_seen = self._seen if self._idle else counts.counted(look, self.exclude)
-            if now.same_rows(before, told):
-                return only(names)
+            now = self._rows_seen = self._seen if self._idle else self._counting.counted(look)
+            seen = self._idle or now.same_relations(self._seen)
+            if touched is not None and seen and now.same_rows(before, told):
+                return only(names | touched)
             old, self._tables_seen = self._tables_seen, counts.counted_tables(look)
         return counts.written(self._tables_seen, old) if now.comparable(before) else uncertain
+
+    def columns(
+        self, schema: Snapshot, table: str, dialect: Dialect
+    ) -> list[dict[str, Any]] | None:
+        """See `Following.columns`."""
+        return postgresql_columns.reflected(schema, table, dialect)
+
+    def reading(self, connection: Connection) -> AbstractContextManager[object]:
+        """See `Following.reading`."""
+        return in_autocommit(connection)
 
     def _told(self) -> tuple[Counter[str], set[str]]:
         """Return how many rows the statements say that they wrote, and to which tables."""
@@ -113,8 +137,11 @@ class Following:
 
         def beside(sql: str, rows: int) -> None:
             self._idle = False
-            if verb_of(sql) in WRITES:
+            verb = verb_of(sql)
+            if verb in WRITES:
                 self._sent.append((sql, rows))
+            elif verb in ("ALTER", "DROP"):
+                self._altered.update(tables_written(sql) or ())
 
         if not self._hears:
             event.listen(connection.engine, "before_cursor_execute", sending)
@@ -128,28 +155,30 @@ class Following:
         if not counts.can_count(connection):
             return False
         with self._planned.look(connection) as look:
-            self._seen = counts.counted(look, self.exclude)
-            changed = self._seen.changed_since(before)
+            self._seen = self._counting.counted(look)
+            changed = changes.of_relations(self._seen, before)
             if not changed:
                 return changed is not None
-            found = counts.changes(look, _SETTINGS, self._seen, before, self._keys)
-            if found.types not in (None, self._types) or found.owner != self._owner:
+            search = changes.Search(look, _SETTINGS, self._seen, before, self._keys)
+            search.run(set().union(*(self._units_of.get(each, ()) for each in self._altered)))
+            if search.types not in (None, self._types) or search.owner != self._owner:
                 return False
-            return self._read_again(look, found.units, described=counts.DESCRIPTIONS in changed)
+            return self._read_again(look, search.units, described=changes.DESCRIPTIONS in changed)
 
     def _read_all(self, connection: Connection) -> None:
         with passing_transaction(connection):
             self._types = counts.types(connection)
             self._owner, self._of_relations = catalog.prepared(connection), ""
             spelling = catalog.words(connection, self._owner or 0)
-            self._keys = counts.all_keys(connection)
+            self._keys = changes.all_keys(connection)
             found = self._by_unit(catalog.read(connection, spelling))
             self._details = catalog.details(catalog.said(connection, spelling))
             bodies = counts.has_bodies(connection)
-        for each in (self._rows, self._objects, self._readers):
+        for each in (self._rows, self._objects, self._readers, self._units_of):
             each.clear()
-        self._readers |= {OTHERS} if bodies else set()
+        self._last = Snapshot({})
         self._put_together(found)
+        self._readers |= {OTHERS} if bodies else set()
 
     def _read_again(self, look: Look, units: set[int], *, described: bool) -> bool:
         """Read the relations *units*; false where others may have to be read, too."""
@@ -162,10 +191,10 @@ class Following:
         granted = bool(found.pop(GRANTED, ()))
         if any(before.get(row.address, row.key) != row.key for row in chain(*found.values())):
             return False  # a new name, which the texts of others may hold
-        for unit in again:
-            self._rows.pop(unit, None)
-            self._objects.pop(unit, None)
-            self._readers.discard(unit)
+        if self._touched is not None:
+            rows = (self._rows.get(unit, ()) for unit in units)
+            self._touched |= _tables(chain(*rows, *found.values()))
+        found = {unit: [] for unit in again} | found
         if described or granted or not self._details.keys().isdisjoint(before):
             statement = Statement(
                 f"details_{self._owner}", queries.DETAILS.format_map(spelling), settings=_SETTINGS
@@ -189,28 +218,41 @@ class Following:
             )
         name = f"relations_{self._owner}"
         statement = Statement(name, self._of_relations, "(oid[])", _SETTINGS)
-        yield from catalog.rows(look.rows(statement, f"({counts.array(units)})"))
+        yield from catalog.rows(look.rows(statement, f"({changes.array(units)})"))
 
     def _by_unit(self, rows: Iterable[Row]) -> Units:
         found: Units = {}
         for row in rows:
             name, oid, _ = row.address
             own = name in ("column-order", "disabled")
-            unit = oid if own else self._keys.get(name, {}).get(oid, OTHERS)
+            unit = oid if own else self._keys.unit(name, oid, OTHERS)
             found.setdefault(GRANTED if name == "granted" else unit, []).append(row)
         return found
 
     def _put_together(self, units: Units) -> None:
-        """Take what there is of *units*, and make a snapshot of all."""
-        self._rows |= units
+        """Take what there is of *units*, nothing of those that are gone, and make a snapshot."""
+        changed: dict[str, str | None] = {}
+        for unit in units:
+            changed |= dict.fromkeys(self._objects.pop(unit, ()))
+            self._readers.discard(unit)
+            for name in _tables(self._rows.pop(unit, ())):
+                self._units_of[name].discard(unit)
         for unit, rows in units.items():
+            if not rows:
+                continue
+            self._rows[unit] = rows
             self._objects[unit] = catalog.put_together(rows, self._details, self.exclude)
+            changed |= self._objects[unit]
             if any(row.key.startswith(_OF_OTHERS) for row in rows):
                 self._readers.add(unit)
-        objects: dict[str, str] = {}
-        for each in self._objects.values():
-            objects.update(each)
-        self._last = Snapshot(objects)
+            for name in _tables(rows):
+                self._units_of.setdefault(name, set()).add(unit)
+        self._last = self._last.having(changed)
+
+
+def _tables(rows: Iterable[Row]) -> set[str]:
+    """Return the tables that *rows* hang on, in small letters."""
+    return {row.table.lower() for row in rows if row.table is not None}
 
 
 _OF_OTHERS = ("view ", "materialized-view ", "rule ")

@@ -31,6 +31,27 @@ The second one gives the answer to the last of them alone.
 """
 
 
+def _takes_autocommit(connection: Connection) -> bool:
+    return connection.dialect.driver in _SEND_SEVERAL and not connection.dialect.is_async
+
+
+@contextmanager
+def in_autocommit(connection: Connection) -> Iterator[None]:
+    """Let each statement be a transaction of its own, which spares BEGIN and ROLLBACK.
+
+    Where the driver can be told to, and is in no transaction now.
+    """
+    driver: Any = connection.connection.driver_connection
+    if not _takes_autocommit(connection) or connection.in_transaction():
+        yield
+        return
+    before, driver.autocommit = driver.autocommit, True
+    try:
+        yield
+    finally:
+        driver.autocommit = before
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What is planned once. The same *name* stands for the same *sql*, always.
@@ -60,14 +81,10 @@ class Planned:
         driver: Any = connection.connection.driver_connection
         if connection.dialect.driver == _SEND_SEVERAL[0]:
             driver.prepare_threshold = None
-        if connection.dialect.driver in _SEND_SEVERAL and not connection.dialect.is_async:
-            before, driver.autocommit = driver.autocommit, True
-            try:
-                with closing(driver.cursor()) as cursor:
-                    cursor.execute(_FLUSH)
-                    yield self._looking(cursor.fetchone(), connection, cursor)
-            finally:
-                driver.autocommit = before
+        if _takes_autocommit(connection):
+            with in_autocommit(connection), closing(driver.cursor()) as cursor:
+                cursor.execute(_FLUSH)
+                yield self._looking(cursor.fetchone(), connection, cursor)
         else:
             with undisturbed(connection):
                 flushed = connection.exec_driver_sql(_FLUSH).one()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import sqlite_catalog
 from topchef_schema.backends.base import asked_beside, undisturbed
-from topchef_schema.backends.following import Written, only, uncertain
+from topchef_schema.backends.following import Plain, Written, only, uncertain
 from topchef_schema.model import Snapshot
 from topchef_schema.model.sql_writes import SENT_BESIDE, WRITES, tables_written, verb_of
 
@@ -38,7 +38,7 @@ class State:
 
 
 @dataclass
-class Following:
+class Following(Plain):
     """The schema and the writes of one database as they were last seen; see `Backend.following`."""
 
     exclude: Collection[str]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+import weakref
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from itertools import compress
 from operator import ne
 
+_STEPS = 4
+"""So many snapshots are looked back to one that a later one was made from."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Snapshot:
     """A schema: object key (``kind qualified.name``) to canonical definition.
 
@@ -17,6 +21,37 @@ class Snapshot:
     """
 
     objects: Mapping[str, str]
+    _made_from: tuple[weakref.ref[Snapshot], Collection[str]] | None = field(
+        default=None, compare=False, repr=False
+    )
+
+    def __reduce__(self) -> tuple[type[Snapshot], tuple[Mapping[str, str]]]:
+        """Leave out what it was made from, which has no meaning in another process."""
+        return Snapshot, (self.objects,)
+
+    def having(self, changed: Mapping[str, str | None]) -> Snapshot:
+        """Return this schema with the objects *changed*, None for those that are gone."""
+        objects = dict(self.objects)
+        for key, said in changed.items():
+            if said is None:
+                objects.pop(key, None)
+            else:
+                objects[key] = said
+        return Snapshot(objects, (weakref.ref(self), changed.keys()))
+
+    def may_differ(self, before: Snapshot) -> Collection[str] | None:
+        """Return the only keys that can differ from *before*; None where that is not known."""
+        keys: set[str] = set()
+        each: Snapshot | None = self
+        for _ in range(_STEPS):
+            if each is before:
+                return keys
+            if each is None or each._made_from is None:
+                return None
+            earlier, changed = each._made_from
+            keys.update(changed)
+            each = earlier()
+        return None
 
     @property
     def fingerprint(self) -> str:
@@ -143,8 +178,13 @@ class Diff:
 def diff(before: Snapshot, after: Snapshot) -> Diff:
     """Return what differs between two snapshots of the same backend."""
     old, new = before.objects, after.objects
-    if old == new:
-        return Diff(())
     # Thousands of objects, of which few differ, many times: so without a step of Python for each.
-    keys = [*compress(new, map(ne, map(old.get, new), new.values())), *(old.keys() - new.keys())]
+    few = after.may_differ(before)
+    if few is not None:
+        keys = [each for each in few if old.get(each) != new.get(each)]
+    elif old == new:
+        return Diff(())
+    else:
+        differing = compress(new, map(ne, map(old.get, new), new.values()))
+        keys = [*differing, *(old.keys() - new.keys())]
     return Diff(tuple(Change(key, old.get(key), new.get(key)) for key in sorted(keys)))
