@@ -129,7 +129,9 @@ class Watch:
         self, connection: Connection, schema: Snapshot, names: Mapping[str, TableName]
     ) -> Contents:
         found = {}
-        for key, rows in read(connection, schema, names).items():
+        with self.following.reading(connection):
+            there = read(connection, schema, names)
+        for key, rows in there.items():
             old = self._contents.get(key)
             found[key] = old if old is not None and rows.equal(old) else rows
         return found

@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHECK_EVERY = 50
-"""Revisions after which a schema that is read bit by bit is held against the whole."""
+CHECKED_FIRST = 50
+"""Revisions after which what is read bit by bit is held against the whole, and after twice as many
+each time: the whole grows with the history, and so all checks together do as one does.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,7 @@ class Prover:
             if not self._stopped:
                 raise
         else:
-            if position % CHECK_EVERY == 0 and revision.id in self.task.chosen:
+            if _is_checked_after(position) and revision.id in self.task.chosen:
                 self._check_look()
 
     @property
@@ -343,6 +345,11 @@ class Prover:
                 detail=detail,
             )
         )
+
+
+def _is_checked_after(position: int) -> bool:
+    rounds, rest = divmod(position, CHECKED_FIRST)
+    return not rest and not rounds & (rounds - 1)
 
 
 def _stepwise_differs(alone: Finding) -> Finding:

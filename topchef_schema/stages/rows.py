@@ -6,18 +6,18 @@ what the schema below it can hold, and never what only a later one has room for.
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from topchef_schema.model import Snapshot, TableName, diff
+from topchef_schema.model import Snapshot, diff
+from topchef_schema.stages import row_insertion
 from topchef_schema.stages.contents import Contents, Rows, Watch, quoted
 from topchef_schema.stages.row_order import parents_first, target
 from topchef_schema.stages.row_shape import Shape
+from topchef_schema.stages.row_tables import Tables
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, ForeignKeyConstraint, Table
@@ -26,11 +26,6 @@ MOST = 500
 """No more rows of our making in one table, however often its columns change."""
 
 _PARENTS = 50
-
-_PRIMARY_KEY = re.compile(r"PRIMARY KEY \((\w+(?:, \w+)*)\)", re.IGNORECASE)
-
-_FEW = 2
-"""So many tables are read one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +93,8 @@ class Seeds:
         self._schema, self._plain = schema, plain
         if wanted:
             names = {name: each for name, each in self.watch.names.items() if name in wanted}
-            filler = _Filler(connection, schema, names, there)
+            columns = self.watch.following.columns
+            filler = _Filler(connection, Tables(connection, schema, names, columns), there)
             for name, number in filler.fill(plain=plain):
                 self.made[name] = self.made.get(name, 0) + number
             connection.commit()
@@ -161,11 +157,10 @@ def _changed(old: Snapshot, new: Snapshot) -> set[str]:
 
 @dataclass
 class _Filler:
-    """Fills the tables *names*, in an order in which their foreign keys can be kept."""
+    """Fills *tables*, in an order in which their foreign keys can be kept."""
 
     connection: Connection
-    schema: Snapshot
-    names: Mapping[str, TableName]
+    tables: Tables
     there: Mapping[str, Rows]
     _home: str | None = None
     _parents: dict[tuple[Any, ...], list[Mapping[str, Any]]] = field(default_factory=dict)
@@ -175,7 +170,7 @@ class _Filler:
         import sqlalchemy as sa
 
         self._home = sa.inspect(self.connection).default_schema_name
-        reflected = self._reflected()
+        reflected = self.tables.reflected()
         with warnings.catch_warnings():
             # That a database has no type for exact numbers is none of our business here.
             warnings.simplefilter("ignore")
@@ -186,81 +181,15 @@ class _Filler:
             for table in reflected.values():
                 self._close_circles(table)
 
-    def _reflected(self) -> dict[str, Table]:
-        """Return the tables: reading one takes several queries on most databases.
-
-        As many as reading them all, on some; but to find them takes another.
-        """
-        import sqlalchemy as sa
-
-        metadata = sa.MetaData()
-        by_schema: dict[str | None, set[str]] = {}
-        for each in self.names.values():
-            by_schema.setdefault(each.schema, set()).add(each.name)
-        with warnings.catch_warnings():
-            # Types and indexes that SQLAlchemy does not know are none of our business here.
-            warnings.simplefilter("ignore", sa.exc.SAWarning)
-            if len(self.names) <= _FEW:
-                inspector: Any = sa.inspect(self.connection)
-                for what, words in _ASKED_FOR.items():
-                    if not any(each in said.lower() for each in words for *_, said in self._parts):
-                        setattr(inspector, f"get_multi_{what}", _none)
-                primary = self._primary_keys()
-                if None not in primary.values():
-                    inspector.get_multi_pk_constraint = lambda **_: primary
-                found = {
-                    name: sa.Table(each.name, metadata, schema=each.schema)
-                    for name, each in self.names.items()
-                }
-                for table in found.values():
-                    # Not with autoload_with, which asks by an inspector of its own.
-                    inspector.reflect_table(table, None, resolve_fks=False)
-                return found
-            for schema, wanted in by_schema.items():
-                metadata.reflect(
-                    self.connection,
-                    schema=schema,
-                    only=lambda name, _, wanted=wanted: name in wanted,
-                    resolve_fks=False,
-                )
-        keys = {name: str(each) for name, each in self.names.items()}
-        return {name: metadata.tables[key] for name, key in keys.items() if key in metadata.tables}
-
     @property
     def _alone(self) -> bool:
         """Whether nothing else is in the transaction, so that it can be undone as a whole."""
-        return len(self.names) == 1 and not self.connection._is_autocommit_isolation()
-
-    def _primary_keys(self) -> dict[tuple[str | None, str], Mapping[str, Any] | None]:
-        """Return the primary keys as SQLAlchemy does, None for what the schema does not tell."""
-        found: dict[tuple[str | None, str], Mapping[str, Any] | None] = {}
-        for name, each in self.names.items():
-            said = (
-                _PRIMARY_KEY.fullmatch(said)
-                for kind, part, said in self._parts
-                if kind == "constraint" and part.startswith(f"{name}.")
-            )
-            keys = [key[1].split(", ") for key in said if key]
-            known = keys and all(f"column {name}.{each}" in self.schema.objects for each in keys[0])
-            found[each.schema, each.name] = {"constrained_columns": keys[0]} if known else None
-        return found
-
-    @cached_property
-    def _parts(self) -> list[tuple[str, str, str]]:
-        """What the schema says of the parts of these tables, with their kinds and names."""
-        tables = tuple(f"{name}." for name in self.names)
-        named = ((*key.partition(" ")[::2], said) for key, said in self.schema.objects.items())
-        return [each for each in named if each[1].startswith(tables)]
-
-    def _checks(self, table: str) -> list[str]:
-        """Return what anything of *table* says that speaks of a CHECK."""
-        own = (said for _, name, said in self._parts if name.startswith(f"{table}."))
-        return [said for said in own if "check" in said.lower()]
+        return len(self.tables.names) == 1 and not self.connection._is_autocommit_isolation()
 
     def _fill(self, name: str, table: Table, *, plain: bool) -> int:
         """Insert rows; return how many the server took."""
         old = len(self.there[name].rows)
-        shape = Shape(table, self._checks(name), self._parents_of, old, plain=plain)
+        shape = Shape(table, self.tables.checks(name), self._parents_of, old, plain=plain)
         made = self._insert_all(table, shape) or self._insert_each(table, shape)
         self._parents = {
             key: rows
@@ -271,17 +200,12 @@ class _Filler:
 
     def _insert_all(self, table: Table, shape: Shape) -> int:
         """Insert what is to be tried first; return how many, none where one is refused."""
-        from sqlalchemy import ClauseElement
         from sqlalchemy.exc import SQLAlchemyError
 
-        insert = table.insert().inline()
         try:
             rows = [next(iter(shape.attempts(number))) for number in range(shape.needed)]
-            # An expression cannot be one of many values: NULL beside the null of JSON.
-            singly = any(isinstance(each, ClauseElement) for row in rows for each in row.values())
             with nullcontext() if self._alone else self.connection.begin_nested():
-                for each in rows if singly else [rows]:
-                    self.connection.execute(insert, each)
+                row_insertion.insert(self.connection, table, rows)
         except (SQLAlchemyError, ValueError, TypeError, ArithmeticError):
             if self._alone:
                 self.connection.rollback()
@@ -355,22 +279,6 @@ class _Filler:
 
 _HOPELESS = 8
 """So many rows are tried in a table that takes none."""
-
-
-_ASKED_FOR: Mapping[str, Collection[str]] = {
-    "table_comment": (),
-    "check_constraints": (),
-    "table_options": (),
-    "foreign_keys": ("references",),
-    "indexes": ("unique",),
-    "unique_constraints": ("unique",),
-}
-"""What SQLAlchemy asks for, and which words tell that there is such a thing that matters here."""
-
-
-def _none(**_: object) -> dict[Any, Any]:
-    """Take the place of what asks for something that is not there."""
-    return {}
 
 
 def _led(
