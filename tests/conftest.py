@@ -46,6 +46,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--exhaustive", action="store_true", help="run whole sweeps instead of samples of them"
     )
+    group.addoption(
+        "--sparser", type=int, default=1, metavar="N", help="run one in N times as many cases"
+    )
     group.addoption("--seed", type=int, help="seed of samples and examples (default: by commit)")
     group.addoption("--update", action="store_true", help="rewrite the golden files")
 
@@ -98,6 +101,8 @@ def selected(config: pytest.Config) -> tuple[str, ...]:
 
 def pytest_report_header(config: pytest.Config) -> str:
     extent = "exhaustive" if config.option.exhaustive else "sampled"
+    if config.option.sparser > 1:
+        extent += f", --sparser {config.option.sparser}"
     return (
         f"topchef: {extent}, --seed {config.option.seed}, backends: {', '.join(selected(config))}"
     )
@@ -115,14 +120,15 @@ SHARES = {
 }
 """Of what is marked so, or lies in that folder, one in so many cases of a test is run.
 
-One of them at least; all with ``--exhaustive``. The gate has 20 minutes, also on a machine that is
-half as fast as usual.
+One of them at least; all with ``--exhaustive``. On a slow machine, see `machine`, the gate has 20
+minutes, too: there it takes half of these or fewer, and of some tests none.
 """
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.option.exhaustive:
-        left_out = unsampled(items, random.Random(config.option.seed))
+        rng = random.Random(config.option.seed)
+        left_out = unsampled(items, rng, sparser=config.option.sparser)
         config.hook.pytest_deselected(items=left_out)
         gone = set(left_out)
         items[:] = [each for each in items if each not in gone]
@@ -132,7 +138,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason="left out by --only"))
 
 
-def unsampled(items: list[pytest.Item], rng: random.Random) -> list[pytest.Item]:
+def unsampled(items: list[pytest.Item], rng: random.Random, *, sparser: int) -> list[pytest.Item]:
     """Return the cases of sampled tests that are not run this time."""
     cases: dict[str, list[pytest.Item]] = {}
     for item in items:
@@ -142,7 +148,8 @@ def unsampled(items: list[pytest.Item], rng: random.Random) -> list[pytest.Item]
         share = SHARES["sampled"] if each[0].get_closest_marker("sampled") else 1
         share = max(share, SHARES.get(each[0].path.parent.name, 1))
         if share > 1:
-            kept = rng.sample(each, -(-len(each) // share))
+            few = -(-len(each) // share) / sparser
+            kept = rng.sample(each, int(few) + (rng.random() < few % 1))
             left_out += [item for item in each if item not in kept]
     return left_out
 
@@ -273,6 +280,7 @@ def whole(session: pytest.Session) -> bool:
         session.exitstatus == pytest.ExitCode.OK
         and config.args_source is not pytest.Config.ArgsSource.ARGS
         and not any((config.option.keyword, config.option.markexpr, config.option.only))
+        and config.option.sparser == 1
         and not any(getattr(config.option, name, None) for name in ("lf", "deselect", "stepwise"))
     )
 

@@ -216,6 +216,7 @@ def compat_step(options: argparse.Namespace, names: list[str]) -> dict[str, list
 
 def pytest_command(options: argparse.Namespace, names: list[str]) -> list[str]:
     """Return how pytest is called for the backends *names*."""
+    from tests.machine import slowness
     from tests.servers import BACKENDS
 
     command = [sys.executable, "-m", "pytest", "-n", str(min(os.cpu_count() or 1, 8))]
@@ -224,6 +225,8 @@ def pytest_command(options: argparse.Namespace, names: list[str]) -> list[str]:
         command += [word for name in names for word in ("--only", name)]
     if options.exhaustive:
         command.append("--exhaustive")
+    elif (slow := slowness()) > 1:
+        command += ["--sparser", str(slow)]
     if options.seed is not None:
         command += ["--seed", str(options.seed)]
     if sys.stdout.isatty():
