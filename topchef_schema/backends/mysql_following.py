@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import mysql_catalog
 from topchef_schema.backends.base import asked_beside, undisturbed
-from topchef_schema.backends.following import Plain, Written, only, uncertain
+from topchef_schema.backends.following import Plain, Written, as_sent, only, uncertain
 from topchef_schema.backends.mysql_protocol import run
 from topchef_schema.backends.show_create import quoted
 from topchef_schema.model import Snapshot, names_of
@@ -183,15 +183,15 @@ class Following(Plain):
         def sending(_: Connection, __: Any, sql: str, *___: Any) -> None:
             if not self._deaf:
                 self._idle = False
-                self._sent.append(sql)
+                self._sent.append(as_sent(sql, connection))
 
         def sent(_: Connection, __: Any, sql: str, *___: Any) -> None:
             if not self._deaf:
-                self._done.append(sql)
+                self._done.append(as_sent(sql, connection))
 
         def beside(sql: str, _: int) -> None:
             self._idle = False
-            self._done.append(sql)
+            self._done.append(as_sent(sql, connection))
 
         event.listen(connection.engine, "before_cursor_execute", sending)
         event.listen(connection.engine, "after_cursor_execute", sent)
@@ -228,6 +228,9 @@ class Following(Plain):
                 return False
             listed = mysql_catalog.listed(catalog, names)
             if any(each.word != "TABLE" for each in listed):
+                return False
+            # A name that was and is not known may stand for a table that has another.
+            if not names - {each.name for each in listed} <= self._units.keys():
                 return False
             changed: dict[str, str | None] = {}
             for name in names:

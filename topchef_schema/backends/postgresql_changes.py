@@ -151,7 +151,10 @@ def of_relations(now: Counts, before: Counts) -> set[str] | None:
 
 @dataclass
 class Keys:
-    """What hangs on relations: by catalog, the oid of what does, and that of the relation."""
+    """What hangs on relations: by catalog, the oid of what does, and that of the relation.
+
+    A relation with all that hangs on it is a unit, which has the relation's oid.
+    """
 
     units: dict[str, dict[int, int]] = field(default_factory=lambda: {name: {} for name in _KEYS})
     _of_unit: dict[int, set[tuple[str, int]]] = field(default_factory=dict)
@@ -212,7 +215,7 @@ class Search:
     types: str | None = None
     owner: int | None = None
     _gone: set[tuple[str, int, int]] = field(default_factory=set)
-    _near: dict[str, int] = field(default_factory=dict)
+    _met: dict[str, int] = field(default_factory=dict)
     _came: set[int] = field(default_factory=set)
     _defaults: list[int] = field(default_factory=list)
 
@@ -224,14 +227,14 @@ class Search:
             written.add(TYPES)
         candidates = self.keys.of(named)
         near = self._to_look_near(written, lost)
-        few = lost - {DEPENDENCIES} if candidates else set()
+        by_name = lost - {DEPENDENCIES} if candidates else set()
         asked = {"owner"} | {f"near {each}" for each in near & _NEAR.keys()}
-        asked |= {_all_of(each) for each in written - near} | {
-            f"left {each}" for each in lost - few
-        }
-        self._ask(asked | {f"named {each}" for each in few}, candidates)
+        asked |= {_all_of(each) for each in written - near}
+        asked |= {f"left {each}" for each in lost - by_name}
+        asked |= {f"named {each}" for each in by_name}
+        self._ask(asked, candidates)
         again = {_all_of(each) for each in near if not self._found_all(each)}
-        again |= {f"left {each}" for each in few if self._count_gone(each) != self._lost(each)}
+        again |= {f"left {each}" for each in by_name if self._count_gone(each) != self._lost(each)}
         if again:
             self._ask(again, ())
 
@@ -251,14 +254,14 @@ class Search:
         """
         if name == RELATIONS:
             return True
-        found = self._near.get(name, 0)
+        found = self._met.get(name, 0)
         if name == COLUMNS:
-            found += self._marked
+            found += self._unseen
         return found == self.now.written(name, self.before)
 
     @property
-    def _marked(self) -> int:
-        """How many more writes there were at least to columns of relations that are new, or gone.
+    def _unseen(self) -> int:
+        """How many more writes there were at least to columns, of relations that are new, or gone.
 
         To make a default, or to remove one, marks its column: StoreAttrDefault and
         RemoveAttrDefaultById in PostgreSQL's pg_attrdef.c, or heap.c. Of a new column that is the
@@ -285,7 +288,7 @@ class Search:
             elif what == "types":
                 self.types = text
             elif what == "near":
-                self._near[name] = int(text)
+                self._met[name] = int(text)
             elif what == "written":
                 self._take(name, oid, unit)
             else:

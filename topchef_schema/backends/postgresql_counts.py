@@ -45,6 +45,11 @@ SELECT (SELECT string_agg(concat_ws(' ', i, u, d), ',' ORDER BY place) FROM own
   EXISTS (SELECT FROM pg_catalog.pg_inherits)
     OR EXISTS (SELECT FROM pg_catalog.pg_foreign_table) AS "(elsewhere)",
   EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.oid >= 16384) AS "(rules)",
+  EXISTS (SELECT FROM pg_catalog.pg_policy) AS "(policies)",
+  (SELECT string_agg(current_setting(s), ' ') FROM unnest('{{TimeZone, DateStyle, IntervalStyle,
+    bytea_output, extra_float_digits}}'::text[]) s) AS "(settings)",
+  (SELECT concat_ws(' ', count(*), sum(hashtext(concat(d.classid, ' ', d.objid))))
+    FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_extension'::regclass) AS "(members)",
   current_user::text AS "(user)",
   pg_stat_get_db_stat_reset_time(b.oid)::text AS "(reset)",
   (pg_snapshot_xmax(pg_current_snapshot())::xid)::text AS "(next)",
@@ -94,7 +99,7 @@ WHERE c.relkind = 'r' AND c.oid >= 16384
 TRUNCATE, or a new type, gives a table another file.
 """
 
-_UNCOUNTED = {"(next)", "(rows)", "(elsewhere)", "(rules)"}
+_UNCOUNTED = {"(next)", "(rows)", "(elsewhere)", "(rules)", "(policies)", "(settings)"}
 _UNCOUNTED |= {"pg_statistic", "pg_statistic_ext_data"}
 _UNCOUNTED |= {"pg_init_privs", "pg_largeobject", "pg_largeobject_metadata", "pg_seclabel"}
 _UNCOUNTED |= {"pg_subscription_rel"}
@@ -150,10 +155,20 @@ class Counts:
         both = self, before
         if not self.comparable(before) or any(each.marks[ELSEWHERE] for each in both):
             return False
+        if not self.shows_rows_as(before):
+            return False
         if told and (self.marks["(rules)"] or self.changed_since(before) != set()):
             return False
         more = [told.get(each, 0) for each in ("INSERT", "UPDATE", "DELETE")]
         return _three(self, ROWS) == list(map(int.__add__, _three(before, ROWS), more))
+
+    def shows_rows_as(self, before: Counts) -> bool:
+        """Whether rows that are the same are seen, and look, the same.
+
+        What a policy hides may depend on anything.
+        """
+        same = self.marks["(settings)"] == before.marks["(settings)"]
+        return same and not (self.marks["(policies)"] or before.marks["(policies)"])
 
     def same_relations(self, before: Counts) -> bool:
         """Whether no relation has come, gone, or got another row in `pg_class`."""

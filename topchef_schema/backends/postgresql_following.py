@@ -23,7 +23,7 @@ from topchef_schema.backends import postgresql_changes as changes
 from topchef_schema.backends import postgresql_columns
 from topchef_schema.backends import postgresql_counts as counts
 from topchef_schema.backends import postgresql_queries as queries
-from topchef_schema.backends.following import Written, only, uncertain
+from topchef_schema.backends.following import Written, as_sent, only, uncertain
 from topchef_schema.backends.postgresql_catalog import Details, Row
 from topchef_schema.backends.postgresql_connection import passing_transaction
 from topchef_schema.backends.postgresql_planned import Look, Planned, Statement, in_autocommit
@@ -92,17 +92,20 @@ class Following:
         touched, self._touched = self._touched, set()
         if not counts.can_count(connection):
             return uncertain
+        # A name that is not known may stand for a table that has another.
+        known = touched is not None and all(map(self._units_of.get, names))
         # What was counted for the schema still holds when nothing was sent since.
-        if self._idle and touched is not None and self._seen.same_rows(before, told):
+        if self._idle and known and self._seen.same_rows(before, told):
             self._rows_seen = self._seen
-            return only(names | touched)
+            return only(names | (touched or set()))
         with self._planned.look(connection) as look:
             now = self._rows_seen = self._seen if self._idle else self._counting.counted(look)
-            seen = self._idle or now.same_relations(self._seen)
-            if touched is not None and seen and now.same_rows(before, told):
-                return only(names | touched)
+            known = known and (self._idle or now.same_relations(self._seen))
+            if known and now.same_rows(before, told):
+                return only(names | (touched or set()))
             old, self._tables_seen = self._tables_seen, counts.counted_tables(look)
-        return counts.written(self._tables_seen, old) if now.comparable(before) else uncertain
+        counted = now.comparable(before) and now.shows_rows_as(before)
+        return counts.written(self._tables_seen, old) if counted else uncertain
 
     def columns(
         self, schema: Snapshot, table: str, dialect: Dialect
@@ -135,8 +138,9 @@ class Following:
         def sent(_: Connection, cursor: Any, sql: str, *__: Any) -> None:
             beside(sql, cursor.rowcount)
 
-        def beside(sql: str, rows: int) -> None:
+        def beside(doubled: str, rows: int) -> None:
             self._idle = False
+            sql = as_sent(doubled, connection)
             verb = verb_of(sql)
             if verb in WRITES:
                 self._sent.append((sql, rows))
@@ -255,5 +259,5 @@ def _tables(rows: Iterable[Row]) -> set[str]:
     return {row.table.lower() for row in rows if row.table is not None}
 
 
-_OF_OTHERS = ("view ", "materialized-view ", "rule ")
-"""The text of these is made of the columns of other relations."""
+_OF_OTHERS = ("view ", "materialized-view ", "rule ", "policy ")
+"""The text of these is made of the columns of other relations, or may be."""

@@ -42,7 +42,7 @@ def in_autocommit(connection: Connection) -> Iterator[None]:
     Where the driver can be told to, and is in no transaction now.
     """
     driver: Any = connection.connection.driver_connection
-    if not _takes_autocommit(connection) or connection.in_transaction():
+    if not _takes_autocommit(connection) or driver.info.transaction_status:
         yield
         return
     before, driver.autocommit = driver.autocommit, True

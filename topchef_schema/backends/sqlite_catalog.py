@@ -58,6 +58,11 @@ class Catalog:
         self._declared: dict[str, str] = {}
         self._alone = True
 
+    @property
+    def tables(self) -> Collection[str]:
+        """The names of all tables and views, in small letters."""
+        return self._declared.keys()
+
     def read(self, connection: Connection) -> None:
         """Bring *objects* up to date."""
         result = connection.exec_driver_sql(CATALOG)

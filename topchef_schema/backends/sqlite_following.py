@@ -81,6 +81,12 @@ class Following(Plain):
             return uncertain
         names = {name for each in written if each is not None for name in each}
         names -= self._catalog.left_out
+        filled = {
+            name for sql, _ in sent if verb_of(sql) in WRITES for name in tables_written(sql) or ()
+        }
+        # A name that is not known may stand for a table that has another.
+        if filled - self._catalog.left_out - set(self._catalog.tables):
+            return uncertain
         return only(names)
 
     def _hear(self, connection: Connection) -> None:

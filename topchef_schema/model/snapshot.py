@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import compress
 from operator import ne
 
-_STEPS = 4
-"""So many snapshots are looked back to one that a later one was made from."""
+_STEPS = 3
+"""So many snapshots back one is looked for that a later one was made from."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -22,7 +22,7 @@ class Snapshot:
 
     objects: Mapping[str, str]
     _made_from: tuple[weakref.ref[Snapshot], Collection[str]] | None = field(
-        default=None, compare=False, repr=False
+        default=None, init=False, compare=False, repr=False
     )
 
     def __reduce__(self) -> tuple[type[Snapshot], tuple[Mapping[str, str]]]:
@@ -37,21 +37,21 @@ class Snapshot:
                 objects.pop(key, None)
             else:
                 objects[key] = said
-        return Snapshot(objects, (weakref.ref(self), changed.keys()))
+        made = Snapshot(objects)
+        object.__setattr__(made, "_made_from", (weakref.ref(self), changed.keys()))
+        return made
 
     def may_differ(self, before: Snapshot) -> Collection[str] | None:
         """Return the only keys that can differ from *before*; None where that is not known."""
         keys: set[str] = set()
         each: Snapshot | None = self
-        for _ in range(_STEPS):
-            if each is before:
-                return keys
-            if each is None or each._made_from is None:
-                return None
-            earlier, changed = each._made_from
+        for _ in range(_STEPS + 1):
+            if each is before or each is None:
+                break
+            earlier, changed = each._made_from or (lambda: None, ())
             keys.update(changed)
             each = earlier()
-        return None
+        return keys if each is before else None
 
     @property
     def fingerprint(self) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import asked_beside
 from topchef_schema.model import Snapshot, TableName, diff, names_of
@@ -122,8 +124,12 @@ class Watch:
         if any(each.kind not in _KINDS for each in changes):
             return set(self.names)
         names = {each.name for each in changes if each.kind in _WHOLE}
-        parts = (each for each in changes if each.kind == "column")
-        return names | {cause.partition(" ")[2] for each in parts for cause in each.possible_causes}
+        columns = [each for each in changes if each.kind == "column"]
+        altered = {cause.partition(" ")[2] for each in columns for cause in each.possible_causes}
+        came = {each.name for each in changes if each.kind == "table"}
+        if _are_types(altered - came - {each.name for each in columns}, schema):
+            return set(self.names)
+        return names | altered
 
     def _read(
         self, connection: Connection, schema: Snapshot, names: Mapping[str, TableName]
@@ -141,6 +147,15 @@ _WHOLE = {"table", "column-order"}
 _KINDS = {*_WHOLE, "column", "comment", "constraint", "function", "grants", "index", "owner"}
 _KINDS |= {"materialized-view", "primary-key", "procedure", "sequence", "trigger", "view"}
 """Kinds of objects that leave the rows alone, of tables that they are no part of."""
+
+
+def _are_types(names: Collection[str], schema: Snapshot) -> bool:
+    """Whether one of *names*, of tables and the like, is the type of a column, too."""
+    beginnings = tuple(each for each in names if "." in each)
+    if not beginnings:
+        return False
+    columns = (said for key, said in schema.objects.items() if key.startswith("column "))
+    return any(said.startswith(beginnings) for said in columns)
 
 
 def tables(schema: Snapshot) -> dict[str, TableName]:
@@ -178,9 +193,21 @@ def read(
             continue
         found[key] = Rows(
             tuple(_spelled(schema, key, each) for each in columns),
-            tuple(tuple(repr(value) for value in row) for row in rows),
+            tuple(tuple(_text(value) for value in row) for row in rows),
         )
     return found
+
+
+def _text(value: Any) -> str:
+    """Return *value* as Python writes it, where that tells it, whatever the time zone is now."""
+    if isinstance(value, memoryview):
+        value = bytes(value)
+    elif isinstance(value, datetime) and value.tzinfo is not None:
+        with suppress(OverflowError):  # on the first and the last day
+            value = value.astimezone(UTC)
+    elif isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    return repr(value)
 
 
 def quoted(connection: Connection, name: TableName) -> str:

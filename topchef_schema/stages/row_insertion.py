@@ -12,6 +12,10 @@ _SIGNS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 """What stands for a value, by the style of the driver; all of these take a sequence of values."""
 
 
+_MOST = 30_000
+"""Values in one statement: SQLite takes 32,766 of them, PostgreSQL 65,535."""
+
+
 def insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert *rows*, which have the same columns; one may be `null()`.
 
@@ -19,9 +23,27 @@ def insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any
     """
     sign = _SIGNS.get(connection.dialect.paramstyle)
     if sign is None or not rows[0]:
-        for each in rows:
-            connection.execute(table.insert().inline(), each)
+        _insert_usually(connection, table, rows)
         return
+    at_once = max(1, _MOST // len(rows[0]))
+    for start in range(0, len(rows), at_once):
+        _insert_some(connection, table, rows[start : start + at_once], sign)
+
+
+def _insert_usually(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert *rows* as SQLAlchemy does; an expression cannot be one of many values."""
+    from sqlalchemy import ClauseElement
+
+    singly = any(isinstance(each, ClauseElement) for row in rows for each in row.values())
+    for each in rows if singly else [rows]:
+        connection.execute(table.insert().inline(), each)
+
+
+def _insert_some(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], sign: str
+) -> None:
     dialect = connection.dialect
     preparer = dialect.identifier_preparer
     names = ", ".join(preparer.quote(each) for each in rows[0])
@@ -29,7 +51,7 @@ def insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any
     values: list[Any] = []
     lines = []
     for row in rows:
-        signs = (_sign(value, write[name], values, sign) for name, value in row.items())
+        signs = (_sign(row[name], writer, values, sign) for name, writer in write.items())
         lines.append(f"({', '.join(signs)})")
     sql = f"INSERT INTO {preparer.format_table(table)} ({names}) VALUES {', '.join(lines)}"
     connection.exec_driver_sql(sql, tuple(values))
