@@ -238,6 +238,11 @@ class Search:
         if again:
             self._ask(again, ())
 
+    @property
+    def gone(self) -> set[int]:
+        """The relations that are gone."""
+        return {oid for name, oid, _ in self._gone if name == RELATIONS}
+
     def _to_look_near(self, written: set[str], lost: set[str]) -> set[str]:
         """Return the catalogs of which all that was written may hang on new, or gone, relations."""
         near = set()
@@ -267,7 +272,7 @@ class Search:
         RemoveAttrDefaultById in PostgreSQL's pg_attrdef.c, or heap.c. Of a new column that is the
         second write, and of one that is gone nobody sees any.
         """
-        gone = {oid for name, oid, _ in self._gone if name == RELATIONS}
+        gone = self.gone
         came = [unit for unit in self._defaults if unit in self._came]
         went = [unit for name, _, unit in self._gone if name == DEFAULTS and unit in gone]
         return len(came) + len(went)

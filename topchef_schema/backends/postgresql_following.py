@@ -167,7 +167,8 @@ class Following:
             search.run(set().union(*(self._units_of.get(each, ()) for each in self._altered)))
             if search.types not in (None, self._types) or search.owner != self._owner:
                 return False
-            return self._read_again(look, search.units, described=changes.DESCRIPTIONS in changed)
+            described = changes.DESCRIPTIONS in changed
+            return self._read_again(look, search.units, search.gone, described=described)
 
     def _read_all(self, connection: Connection) -> None:
         with passing_transaction(connection):
@@ -184,14 +185,15 @@ class Following:
         self._put_together(found)
         self._readers |= {OTHERS} if bodies else set()
 
-    def _read_again(self, look: Look, units: set[int], *, described: bool) -> bool:
-        """Read the relations *units*; false where others may have to be read, too."""
+    def _read_again(self, look: Look, units: set[int], gone: set[int], *, described: bool) -> bool:
+        """Read *units* but for those *gone*; false where others may have to be read, too."""
         if OTHERS in units or OTHERS in self._readers:
             return False
         again = units | self._readers
         before = {row.address: row.key for each in again for row in self._rows.get(each, ())}
         spelling = catalog.words(look.connection, self._owner or 0)
-        found = self._by_unit(self._relations(look, spelling, again))
+        there = again - gone
+        found = self._by_unit(self._relations(look, spelling, there) if there else ())
         granted = bool(found.pop(GRANTED, ()))
         if any(before.get(row.address, row.key) != row.key for row in chain(*found.values())):
             return False  # a new name, which the texts of others may hold

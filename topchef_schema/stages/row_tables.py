@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +40,46 @@ class Tables:
         with warnings.catch_warnings():
             # Types and indexes that SQLAlchemy does not know are none of our business here.
             warnings.simplefilter("ignore", sa.exc.SAWarning)
-            return self._one_by_one() if len(self.names) <= _FEW else self._all_at_once()
+            told = {name: self._told(name) for name in self.names}
+            asked = replace(self, names={k: v for k, v in self.names.items() if told[k] is None})
+            found = {name: table for name, table in told.items() if table is not None}
+            if not asked.names:
+                return found
+            few = len(asked.names) <= _FEW
+            return found | (asked._one_by_one() if few else asked._all_at_once())
 
     def checks(self, table: str) -> list[str]:
         """Return what anything of *table* says that speaks of a CHECK."""
-        own = (said for _, name, said in self._parts if name.startswith(f"{table}."))
-        return [said for said in own if "check" in said.lower()]
+        return [said for _, said in self._parts[table] if "check" in said.lower()]
+
+    def _told(self, name: str) -> Table | None:
+        """Return a table of which the schema tells all that matters, else None."""
+        import sqlalchemy as sa
+
+        columns = self.columns(self.schema, name, self.connection.dialect)
+        if columns is None:
+            return None
+        said = " ".join(said.lower() for _, said in self._parts[name])
+        key = self._primary_key(name)
+        if any(word in said for word in ("references", "unique")):
+            return None
+        if "primary key" in said and key is None:
+            return None
+        return sa.Table(
+            self.names[name].name,
+            sa.MetaData(),
+            *(
+                sa.Column(
+                    each["name"],
+                    each["type"],
+                    nullable=each["nullable"],
+                    server_default=None if each["default"] is None else sa.FetchedValue(),
+                )
+                for each in columns
+            ),
+            *([sa.PrimaryKeyConstraint(*key)] if key else ()),
+            schema=self.names[name].schema,
+        )
 
     def _all_at_once(self) -> dict[str, Table]:
         """Read as many as there may be; to find them takes a query of its own."""
@@ -69,12 +103,11 @@ class Tables:
         import sqlalchemy as sa
 
         inspector: Any = sa.inspect(self.connection)
+        all_said = " ".join(said.lower() for own in self._parts.values() for _, said in own)
         for what, words in _ASKED_FOR.items():
-            if not any(each in said.lower() for each in words for *_, said in self._parts):
+            if not any(each in all_said for each in words):
                 setattr(inspector, f"get_multi_{what}", _none)
-        primary, columns = self._primary_keys(), self._columns()
-        if None not in primary.values():
-            inspector.get_multi_pk_constraint = lambda **_: primary
+        columns = self._columns()
         if None not in columns.values():
             inspector.get_multi_columns = lambda **_: columns
         metadata = sa.MetaData()
@@ -87,19 +120,14 @@ class Tables:
             inspector.reflect_table(table, None, resolve_fks=False)
         return found
 
-    def _primary_keys(self) -> dict[tuple[str | None, str], Mapping[str, Any] | None]:
-        """Return the primary keys as SQLAlchemy does, None for what the schema does not tell."""
-        found: dict[tuple[str | None, str], Mapping[str, Any] | None] = {}
-        for name, each in self.names.items():
-            said = (
-                _PRIMARY_KEY.fullmatch(said)
-                for kind, part, said in self._parts
-                if kind == "constraint" and part.startswith(f"{name}.")
-            )
-            keys = [key[1].split(", ") for key in said if key]
-            known = keys and all(f"column {name}.{each}" in self.schema.objects for each in keys[0])
-            found[each.schema, each.name] = {"constrained_columns": keys[0]} if known else None
-        return found
+    def _primary_key(self, name: str) -> list[str] | None:
+        """Return the columns of a table's primary key, None where the schema does not tell."""
+        said = (
+            _PRIMARY_KEY.fullmatch(said) for kind, said in self._parts[name] if kind == "constraint"
+        )
+        keys = [key[1].split(", ") for key in said if key]
+        known = keys and all(f"column {name}.{each}" in self.schema.objects for each in keys[0])
+        return keys[0] if known else None
 
     def _columns(self) -> dict[tuple[str | None, str], list[dict[str, Any]] | None]:
         """Return the columns as SQLAlchemy does, None for what the schema does not tell."""
@@ -109,16 +137,20 @@ class Tables:
         }
 
     @cached_property
-    def _parts(self) -> list[tuple[str, str, str]]:
-        """What the schema says of the parts of these tables, with their kinds and names."""
-        tables = tuple(f"{name}." for name in self.names)
-        if len(tables) == 1:
-            word = f" {tables[0]}"
-            few = [each for each in self.schema.objects.items() if word in each[0]]
-        else:
-            few = list(self.schema.objects.items())
-        named = ((*key.partition(" ")[::2], said) for key, said in few)
-        return [each for each in named if each[1].startswith(tables)]
+    def _parts(self) -> dict[str, list[tuple[str, str]]]:
+        """What the schema says of the parts of each of these tables, with their kinds."""
+        few = list(self.schema.objects.items())
+        if len(self.names) == 1:
+            word = f" {next(iter(self.names))}."
+            few = [each for each in few if word in each[0]]
+        found: dict[str, list[tuple[str, str]]] = {name: [] for name in self.names}
+        for key, said in few:
+            kind, _, name = key.partition(" ")
+            while name and name not in found:
+                name = name.rpartition(".")[0]
+            if name:
+                found[name].append((kind, said))
+        return found
 
 
 _ASKED_FOR: Mapping[str, Collection[str]] = {
