@@ -8,6 +8,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from tests.servers import variable
+from tests.whole_projects import MakeProject, revision
+from topchef_schema import roundtrip
 from topchef_schema.backends import named
 from topchef_schema.stages.contents import Watch, lost, read, tables
 
@@ -102,6 +105,39 @@ def test_what_differs_may_be_another_object(
     scratch: ScratchDatabase, backend_name: str, transactions: str
 ) -> None:
     require_the_same(scratch, backend_name, transactions)
+
+
+UNCOUNTED = """\
+op.execute("SET LOCAL track_counts = off")
+op.execute("WITH gone AS (DELETE FROM base RETURNING id) SELECT count(*) FROM gone")"""
+
+
+@pytest.mark.backends("postgresql")
+@pytest.mark.parametrize("long", [200, 3])
+def test_what_is_missed_all_the_same_is_proven_anew(
+    project: MakeProject,
+    backend_name: str,
+    long: int,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A superuser can keep the server from counting; with so many revisions there are two parts."""
+    monkeypatch.setattr("topchef_schema.stages.prove.LONG", long)
+    made = "sa.Column('id', sa.Integer, primary_key=True))"
+    whole = project(
+        versions={
+            "a1.py": revision("a1", f"op.create_table('base', {made}", "op.drop_table('base')"),
+            "b2.py": revision("b2", "pass", UNCOUNTED, down="a1"),
+            "c3.py": revision(
+                "c3", f"op.create_table('t', {made}", "op.drop_table('t')", down="b2"
+            ),
+        }
+    )
+    monkeypatch.delenv(variable("postgresql"), raising=False)
+    report = roundtrip(whole.load(), on=["postgresql"])
+    assert [(each.rule, each.revision) for each in report.findings] == [("data-lost", "b2")]
+    assert [each.revision for each in report.checks if each.revision] == ["a1", "b2", "c3"]
+    assert "rows of public.base" in caplog.text
 
 
 class InMemory(psycopg.adapt.Loader):

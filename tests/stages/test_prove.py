@@ -403,3 +403,14 @@ op.execute("UPDATE things SET price = 0")""",
     # The next revision has them all again.
     assert later.before is not None
     assert int(later.before.split()[0]) > 3
+
+
+@pytest.mark.backends("sqlite", "postgresql", "mariadb")
+def test_a_downgrade_that_fails_on_rows_alone(project: MakeProject, server: Server) -> None:
+    """The upgrade changes no schema: nothing but the version row tells that it was taken."""
+    back = revision("b2", "pass", """op.execute("UPDATE things SET name = NULL")""", down="a1")
+    after = revision("c3", "pass", down="b2")
+    report = proven(project(versions={"a.py": THINGS, "b.py": back, "c.py": after}), server)
+    assert told(report)[0] == ("fails-on-rows", "warning", "table things")
+    assert {each.rule for each in report.findings} == {"fails-on-rows"}
+    assert set(outcomes(report).values()) == {"passed"}

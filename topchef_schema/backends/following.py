@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -55,6 +56,21 @@ class Plain:
     def reading(self, _: Connection) -> AbstractContextManager[object]:
         """See `Following.reading`."""
         return nullcontext()
+
+
+@dataclass
+class Everything(Plain):
+    """Follows nothing: *whole* reads the schema, and all rows are read, each time."""
+
+    whole: Callable[[Connection], Snapshot]
+
+    def schema(self, connection: Connection) -> Snapshot:
+        """See `Following.schema`."""
+        return self.whole(connection)
+
+    def written(self, _: Connection) -> Written:
+        """See `Following.written`."""
+        return uncertain
 
 
 def only(names: Collection[str]) -> Written:

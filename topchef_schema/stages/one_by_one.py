@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from topchef_schema.backends.following import Everything
 from topchef_schema.model import (
     Check,
     Finding,
@@ -33,6 +34,7 @@ from topchef_schema.stages.whole_way import fingerprint
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from topchef_schema.backends.following import Following
     from topchef_schema.bridge.session import Session
 
 log = logging.getLogger(__name__)
@@ -67,7 +69,7 @@ class Task:
     named types, each with that finding: they get what one run would remember. Where the database is
     not empty, but where another worker has left it, *sown* are the rows of our making there.
     *apart*: another one proves what is before *position*, at the same time; whatever depends on the
-    rows that it would leave ends the work.
+    rows that it would leave ends the work. *whole*: all is read after each step.
     """
 
     chosen: frozenset[str]
@@ -80,6 +82,7 @@ class Task:
     remembering: Mapping[str, Finding] = field(default_factory=dict)
     sown: Sown = field(default_factory=Sown)
     apart: bool = False
+    whole: bool = False
 
 
 @dataclass
@@ -89,7 +92,8 @@ class Brought:
     *head* is the fingerprint of the schema at the last revision, None where it was not reached.
     *unclean* is the revision that this database was left for. *sown* are the rows of our making
     that are left in it. *others* counts those that are not of our making, at the end, or apart at
-    the beginning. *out_of_order*: the work has ended, see `Task`.
+    the beginning. *out_of_order*: the work has ended, see `Task`. *missed* is what was not seen
+    where only what may have changed was read: nothing of this counts.
     """
 
     checks: list[Check] = field(default_factory=list)
@@ -100,6 +104,15 @@ class Brought:
     sown: Sown = field(default_factory=Sown)
     others: Mapping[str, int] | None = None
     out_of_order: bool = False
+    missed: tuple[str, ...] = ()
+
+
+class Missed(Exception):
+    """What was read bit by bit is not what there is: a fault of ours."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(", ".join(keys))
+        self.keys = tuple(keys)
 
 
 class OutOfOrder(Exception):
@@ -127,6 +140,8 @@ def work(project: Project, task: Task, backend: str) -> Brought:
         outcome.task = restart.task
     except OutOfOrder:
         outcome.out_of_order = True
+    except Missed as missed:
+        outcome.missed = missed.keys
     return outcome
 
 
@@ -149,8 +164,13 @@ class Prover:
     schema: Snapshot | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        following = self.target.backend.following(self.target.own_tables)
+        following = self._following()
         self.look, self.seeds = following.schema, Seeds(Watch(following))
+
+    def _following(self) -> Following:
+        if self.task.whole:
+            return Everything(lambda _: observe.schema_of(self.session, self.target))
+        return self.target.backend.following(self.target.own_tables)
 
     def run(self) -> None:
         """Bring the database to where the task begins, and prove what follows."""
@@ -196,7 +216,9 @@ class Prover:
         self.outcome.head = fingerprint(snapshot)
 
     def _check_look(self) -> None:
-        """Hold what was read bit by bit against the whole: another answer is a fault of ours."""
+        """Hold what was read bit by bit against the whole; raises `Missed`."""
+        if self.task.whole:
+            return
         whole = observe.schema_of(self.session, self.target)
         connection = self.session.connection
         schema = self.look(connection)
@@ -207,7 +229,7 @@ class Prover:
         self.session.settle()
         keys += [f"rows of {each}" for each in rows if not rows[each].equal(known[each])]
         if keys:
-            raise AssertionError(f"what was not followed rightly: {', '.join(keys)}")
+            raise Missed(keys)
 
     def _one_or_the_last(self, revision: Revision, position: int) -> None:
         """Do what `_one` does; where nothing more is to be proven no new database is needed."""

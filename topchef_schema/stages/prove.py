@@ -7,6 +7,7 @@ the history as a whole shows is found beside, see `whole_checks`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, suppress
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from topchef_schema.stages.progress import Progress
     from topchef_schema.stages.scratch import Place
 
+log = logging.getLogger(__name__)
 
 _NEEDED = tuple(
     f"topchef_schema.bridge.{each}"
@@ -256,14 +258,19 @@ class _Single:
     unclean: bool = False
     kept: list[Kept] = field(default_factory=list)
     head: str | None = None
+    begun: Task | None = None
 
     def prove(self, first: Task) -> None:
         """Run workers from *first* on, until there is nothing to go on with."""
         ground = self.ground
+        self.begun = self.begun or first
         task: Task | None = first
         while task is not None:
             self.last = task
             outcome = ground.run(work, ground.project, task, ground.place.backend.name)
+            if outcome.missed:
+                task = self._anew(first, outcome.missed)
+                continue
             self.sown, self.out_of_order = outcome.sown, outcome.out_of_order
             if not first.apart or self.others is None:
                 self.others = outcome.others
@@ -280,6 +287,23 @@ class _Single:
                 ground.renew()
             elif task is not None:
                 ground.clear()
+
+    def _anew(self, first: Task, missed: Sequence[str]) -> Task:
+        """Return the beginning of all that was to be proven, reading all after each step."""
+        assert self.begun is not None
+        log.warning(
+            "%s: what changed was not seen rightly (%s); proving it anew, with all read after each"
+            " step, which takes longer. Please report it.",
+            self.ground.place.backend.name,
+            ", ".join(missed),
+        )
+        self.checks.clear()
+        self.findings.clear()
+        self.others, self.unclean = None, False
+        self.ground.clear()
+        quiet = replace(first.wishes, done=None)  # these are counted already
+        chosen = self.begun.chosen | first.chosen
+        return replace(self.begun, chosen=chosen, wishes=quiet, whole=True)
 
     def go_on(self, later: Task) -> None:
         """Prove what *later* has chosen, too, on the databases as they are."""

@@ -69,6 +69,7 @@ class UpDownUp:
     fill: bool = True
     findings: list[Finding] = field(default_factory=list)
     on_rows: Finding | None = None
+    _is_up: bool = field(default=False, init=False)
 
     def only_up(self) -> Ending:
         """Take a revision that is not to be proven, as the way to those that are."""
@@ -137,6 +138,10 @@ class UpDownUp:
             return False
         cleared = self.seeds.clear(self.session.connection, before)
         self.session.settle()
+        if cleared and self._is_up:
+            # Nothing but the version row tells that it is: its downgrade has failed.
+            self.session.mark(Step(self.revision, Direction.DOWN))
+            self._is_up = False
         return cleared
 
     def _down_and_up(self, survival: Survival) -> Ending:
@@ -273,10 +278,12 @@ class UpDownUp:
 
         self.seeds.watch.stale()
         try:
-            return len(take(self.session, self.target, Step(self.revision, direction)))
+            sent = take(self.session, self.target, Step(self.revision, direction))
         except StepFailed as failed:
             self.session.settle()
             raise _Failed(failed) from failed
+        self._is_up = direction is Direction.UP
+        return len(sent)
 
     def _snapshot(self) -> Snapshot:
         snapshot = self.look(self.session.connection)
