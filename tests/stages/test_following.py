@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
+from tests.stages.looking import looked_at
 from topchef_schema.backends import named
 from topchef_schema.bridge.own_statement import OwnStatement
 from topchef_schema.stages.contents import Watch, read, tables
@@ -343,12 +344,7 @@ def test_what_is_told_is_not_all(
             for sql in statements:
                 connection.exec_driver_sql(sql)
             connection.commit()
-            watch.stale()
-            schema = watch.following.schema(connection)
-            rows = watch.now(connection, schema)
-            connection.rollback()
-            there = read(connection, schema, tables(schema))
-            connection.rollback()
+            _, rows, there = looked_at(watch, connection)
             assert rows.keys() == there.keys()
             assert not [each for each in rows if not rows[each].equal(there[each])]
 

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.servers import variable
+from tests.stages.looking import looked_at
 from tests.whole_projects import MakeProject, revision
 from topchef_schema import roundtrip
 from topchef_schema.backends import named
@@ -78,13 +79,8 @@ def require_the_same(scratch: ScratchDatabase, backend_name: str, transactions: 
             for sql in filter(None, transaction.split("; ")):
                 connection.exec_driver_sql(sql)
             connection.commit()
-            watch.stale()
-            schema = watch.following.schema(connection)
-            rows = watch.now(connection, schema)
-            connection.rollback()
+            schema, rows, there = looked_at(watch, connection)
             assert schema.objects == backend.snapshot(connection).objects, transaction
-            connection.rollback()
-            there = read(connection, schema, tables(schema))
             connection.rollback()
             assert {key: each.rows for key, each in rows.items()} == {
                 key: each.rows for key, each in there.items()

@@ -89,20 +89,21 @@ class Following:
         """Return what tells which tables somebody may have written to since the last call."""
         before, self._rows_seen = self._rows_seen, counts.Counts()
         told, names = self._told()
-        touched, self._touched = self._touched, set()
+        # A name that is not known may stand for a table that has another.
+        known = self._touched is not None and all(map(self._units_of.get, names))
+        names |= self._touched or set()
+        self._touched = set()
         if not counts.can_count(connection):
             return uncertain
-        # A name that is not known may stand for a table that has another.
-        known = touched is not None and all(map(self._units_of.get, names))
         # What was counted for the schema still holds when nothing was sent since.
         if self._idle and known and self._seen.same_rows(before, told):
             self._rows_seen = self._seen
-            return only(names | (touched or set()))
+            return only(names)
         with self._planned.look(connection) as look:
             now = self._rows_seen = self._seen if self._idle else self._counting.counted(look)
             known = known and (self._idle or now.same_relations(self._seen))
             if known and now.same_rows(before, told):
-                return only(names | (touched or set()))
+                return only(names)
             old, self._tables_seen = self._tables_seen, counts.counted_tables(look)
         counted = now.comparable(before) and now.shows_rows_as(before)
         return counts.written(self._tables_seen, old) if counted else uncertain

@@ -81,11 +81,13 @@ class Following(Plain):
             return uncertain
         names = {name for each in written if each is not None for name in each}
         names -= self._catalog.left_out
-        filled = {
-            name for sql, _ in sent if verb_of(sql) in WRITES for name in tables_written(sql) or ()
-        }
+        filled = (
+            names.intersection(each or ())
+            for (sql, _), each in zip(sent, written, strict=True)
+            if verb_of(sql) in WRITES
+        )
         # A name that is not known may stand for a table that has another.
-        if filled - self._catalog.left_out - set(self._catalog.tables):
+        if not all(name in self._catalog.tables for each in filled for name in each):
             return uncertain
         return only(names)
 

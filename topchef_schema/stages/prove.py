@@ -245,7 +245,8 @@ class _Single:
 
     *head* is the fingerprint of the schema at the last revision, *last* what the last worker did,
     *sown* the rows of our making that it left, and *others* how many are not; apart, how many the
-    first worker found. *out_of_order*: it has ended before its time.
+    first worker found. *out_of_order*: it has ended before its time. *begun* is the first task of
+    all.
     """
 
     ground: Ground

@@ -11,13 +11,12 @@ if TYPE_CHECKING:
 _SIGNS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 """What stands for a value, by the style of the driver; all of these take a sequence of values."""
 
-
 _MOST = 30_000
 """Values in one statement: SQLite takes 32,766 of them, PostgreSQL 65,535."""
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert *rows*, which have the same columns; one may be `null()`.
+    """Insert *rows*, which have the same columns; a value may be `null()`.
 
     Raises what SQLAlchemy raises.
     """

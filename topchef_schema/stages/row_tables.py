@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -41,12 +41,12 @@ class Tables:
             # Types and indexes that SQLAlchemy does not know are none of our business here.
             warnings.simplefilter("ignore", sa.exc.SAWarning)
             told = {name: self._told(name) for name in self.names}
-            asked = replace(self, names={k: v for k, v in self.names.items() if told[k] is None})
             found = {name: table for name, table in told.items() if table is not None}
-            if not asked.names:
+            asked = {name: each for name, each in self.names.items() if name not in found}
+            if not asked:
                 return found
-            few = len(asked.names) <= _FEW
-            return found | (asked._one_by_one() if few else asked._all_at_once())
+            ask = self._one_by_one if len(asked) <= _FEW else self._all_at_once
+            return found | ask(asked)
 
     def checks(self, table: str) -> list[str]:
         """Return what anything of *table* says that speaks of a CHECK."""
@@ -81,13 +81,13 @@ class Tables:
             schema=self.names[name].schema,
         )
 
-    def _all_at_once(self) -> dict[str, Table]:
+    def _all_at_once(self, names: Mapping[str, TableName]) -> dict[str, Table]:
         """Read as many as there may be; to find them takes a query of its own."""
         import sqlalchemy as sa
 
         metadata = sa.MetaData()
         by_schema: dict[str | None, set[str]] = {}
-        for each in self.names.values():
+        for each in names.values():
             by_schema.setdefault(each.schema, set()).add(each.name)
         for schema, wanted in by_schema.items():
             metadata.reflect(
@@ -96,24 +96,26 @@ class Tables:
                 only=lambda name, _, wanted=wanted: name in wanted,
                 resolve_fks=False,
             )
-        keys = {name: str(each) for name, each in self.names.items()}
+        keys = {name: str(each) for name, each in names.items()}
         return {name: metadata.tables[key] for name, key in keys.items() if key in metadata.tables}
 
-    def _one_by_one(self) -> dict[str, Table]:
+    def _one_by_one(self, names: Mapping[str, TableName]) -> dict[str, Table]:
         import sqlalchemy as sa
 
         inspector: Any = sa.inspect(self.connection)
-        all_said = " ".join(said.lower() for own in self._parts.values() for _, said in own)
+        all_said = " ".join(said.lower() for name in names for _, said in self._parts[name])
         for what, words in _ASKED_FOR.items():
             if not any(each in all_said for each in words):
                 setattr(inspector, f"get_multi_{what}", _none)
-        columns = self._columns()
+        columns = {
+            (each.schema, each.name): self.columns(self.schema, name, self.connection.dialect)
+            for name, each in names.items()
+        }
         if None not in columns.values():
             inspector.get_multi_columns = lambda **_: columns
         metadata = sa.MetaData()
         found = {
-            name: sa.Table(each.name, metadata, schema=each.schema)
-            for name, each in self.names.items()
+            name: sa.Table(each.name, metadata, schema=each.schema) for name, each in names.items()
         }
         for table in found.values():
             # Not with autoload_with, which asks by an inspector of its own.
@@ -128,13 +130,6 @@ class Tables:
         keys = [key[1].split(", ") for key in said if key]
         known = keys and all(f"column {name}.{each}" in self.schema.objects for each in keys[0])
         return keys[0] if known else None
-
-    def _columns(self) -> dict[tuple[str | None, str], list[dict[str, Any]] | None]:
-        """Return the columns as SQLAlchemy does, None for what the schema does not tell."""
-        return {
-            (each.schema, each.name): self.columns(self.schema, name, self.connection.dialect)
-            for name, each in self.names.items()
-        }
 
     @cached_property
     def _parts(self) -> dict[str, list[tuple[str, str]]]:
