@@ -6,10 +6,12 @@ Backends, and another number of tables, are arguments: ``benchmarks/snapshot.py 
 
 from __future__ import annotations
 
+import gc
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,13 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.servers import BACKENDS, find_fetched_mysql  # noqa: E402
-from topchef_schema.backends import named  # noqa: E402
+from topchef_schema.backends import named, show_create, sqlite_schema, sqlite_tokens  # noqa: E402
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, MetaData
+    from sqlalchemy import Connection, Engine, MetaData
 
 TABLES = 1000
-ROUNDS = 3
+ROUNDS = 5
 
 
 def main() -> None:
@@ -32,43 +34,59 @@ def main() -> None:
     size = next((int(each) for each in words if each.isdecimal()), TABLES)
     chosen = [each for each in words if not each.isdecimal()] or BACKENDS
     find_fetched_mysql()
-    print(f"{'':11} {'tables':>6} {'reflect':>10} {'trips':>6} {'first':>10} {'ratio':>6}", end=" ")
-    print(f"{'again':>10} {'ratio':>6} {'trips':>6} {'statements':>10}")
+    print(f"{'':11} {'':6} {'reflect':^19}  {'snapshot':^39}  {'after a change':^17}")
+    print(f"{'':11} {'tables':>6} {'':10} {'trips':>8}  {'':10} {'ratio':>6} {'trips':>8}", end=" ")
+    print(f"{'statements':>12}  {'':10} {'ratio':>6}")
     for name in chosen:
         print(f"{name:11} {size:6,} {measured(name, size)}", flush=True)
 
 
 def measured(name: str, size: int) -> str:
-    """Return what both took on *size* tables: the first snapshot, and after a change of one."""
+    """Return what all took on *size* tables: reflecting, a snapshot, and following one change."""
     import sqlalchemy as sa
 
     backend = named(name)
     server = backend.server(None)
     try:
-        engine = sa.create_engine(server.create().url)
+        engine = sa.create_engine(server.create().url, poolclass=sa.NullPool)
         with engine.connect() as connection:
             tables(size).create_all(connection)
             connection.commit()
-            reading = Reading(connection)
-            snapshot = backend.following().schema
-            first = reading.of(lambda: snapshot(connection))
-            ours, theirs = [], []
-            for number in range(ROUNDS):
-                theirs.append(reading.of(lambda: sa.MetaData().reflect(connection)))
-                connection.rollback()
+        took: dict[str, list[Read]] = {"reflect": [], "snapshot": [], "again": []}
+        for number in range(ROUNDS):
+            with fresh(engine) as (_, reading):
+                took["reflect"].append(reading.of(sa.MetaData().reflect))
+            with fresh(engine) as (_, reading):
+                took["snapshot"].append(reading.of(backend.snapshot))
+            with fresh(engine) as (connection, reading):
+                follow = backend.following().schema
+                follow(connection)
                 connection.exec_driver_sql(f"ALTER TABLE t0007 ADD COLUMN more{number} INTEGER")
                 connection.commit()
-                ours.append(reading.of(lambda: snapshot(connection)))
-                connection.rollback()
+                took["again"].append(reading.of(follow))
         engine.dispose()
     finally:
         server.close()
-    slow, again = (statistics.median(each.seconds for each in found) for found in (theirs, ours))
+    theirs, ours, again = (statistics.median(r.seconds for r in each) for each in took.values())
+    first = took["snapshot"][0]
     return (
-        f"{slow * 1000:7.0f} ms {theirs[0].trips:6,} "
-        f"{first.seconds * 1000:7.0f} ms {slow / first.seconds:6.1f} "
-        f"{again * 1000:7.0f} ms {slow / again:6.1f} {first.trips:6,} {first.statements:10,}"
+        f"{theirs * 1000:7.0f} ms {took['reflect'][0].trips:8,}  "
+        f"{ours * 1000:7.0f} ms {theirs / ours:6.1f} {first.trips:8,} {first.statements:12,}  "
+        f"{again * 1000:7.0f} ms {theirs / again:6.1f}"
     )
+
+
+@contextmanager
+def fresh(engine: Engine) -> Iterator[tuple[Connection, Reading]]:
+    """Open a session that knows nothing yet, in a process that keeps nothing of an earlier one."""
+    for module in (sqlite_schema, sqlite_tokens, show_create):
+        for each in vars(module).values():
+            if hasattr(each, "cache_clear"):
+                each.cache_clear()
+    with engine.connect() as connection:
+        reading = Reading(connection)
+        gc.collect()
+        yield connection, reading
 
 
 class Read(NamedTuple):
@@ -92,12 +110,12 @@ class Reading:
     def _heard(self, *_: object) -> None:
         self._trips += 1
 
-    def of(self, read: Callable[[], object]) -> Read:
+    def of(self, read: Callable[[Connection], object]) -> Read:
         """Return what *read* took."""
         asked = self._asked()
         self._trips = 0
         started = time.perf_counter()
-        read()
+        read(self._connection)
         seconds = time.perf_counter() - started
         trips = self._trips
         return Read(seconds, trips, self._asked() - asked - 1 if asked else trips)

@@ -4,6 +4,14 @@ ONE_MEANING = {
     "quotes": ("CREATE TABLE t (a INT, b INT)", 'CREATE TABLE "t" ([a] "INT", `b` INT)'),
     "case": ("CREATE TABLE t (A INT NOT NULL)", "create table t (A int Not Null)"),
     "comments": ("CREATE TABLE t (a INT)", "CREATE TABLE t -- one\n (a /* two */ INT\n)"),
+    "columns in comments": (
+        "CREATE TABLE t (a INT, c TEXT)",
+        "CREATE TABLE t (\n  a INT\n--, b INT\n, c /*, d INT*/ TEXT --) e\n)",
+    ),
+    "names that are not ASCII": (
+        'CREATE TABLE "€\u00a0t" ("€a" INT PRIMARY KEY, "€b" TEXT UNIQUE, "प\u093f" INT)',
+        "CREATE TABLE €\u00a0t (€a INT PRIMARY KEY, €b TEXT UNIQUE, प\u093f INT)",
+    ),
     "keys at their columns": (
         "CREATE TABLE t (a INT PRIMARY KEY, b INT UNIQUE REFERENCES p (x))",
         "CREATE TABLE t (a INT, b INT, PRIMARY KEY (a), UNIQUE (b),FOREIGN KEY(b) REFERENCES p(x))",
@@ -16,6 +24,10 @@ ONE_MEANING = {
     "brackets": (
         "CREATE TABLE t (a INT DEFAULT 1 CHECK (a > 0))",
         "CREATE TABLE t (a INT DEFAULT (1) CHECK (((a > 0))))",
+    ),
+    "many brackets": (
+        "CREATE TABLE t (a INT DEFAULT 1 CHECK (a + 1 > 0), b INT)",
+        "CREATE TABLE t (a INT DEFAULT 1 CHECK (((((((a + 1 > 0))))))), b INT)",
     ),
     "order of a column's facts": (
         "CREATE TABLE t (a INT NOT NULL DEFAULT -1 COLLATE BINARY)",

@@ -222,6 +222,17 @@ def test_a_snapshot_leaves_the_transaction_as_it_was(
     assert backend.snapshot(connection) == snapshot
 
 
+@pytest.mark.parametrize("options", [{"stream_results": True}, {"yield_per": 2}])
+def test_a_snapshot_is_whole_where_rows_come_in_parts(
+    options: dict[str, bool | int], backend: Backend, connection: sa.Connection
+) -> None:
+    portable_schema.create(connection, portable_schema.BASE())
+    expected = backend.snapshot(connection)
+    connection.execution_options(**options)
+    assert backend.snapshot(connection) == expected
+    assert backend.following().schema(connection) == expected
+
+
 def test_the_lock_is_exclusive_and_its_holder_is_named(
     backend: Backend, scratch: ScratchDatabase, connection: sa.Connection
 ) -> None:

@@ -253,6 +253,7 @@ def test_a_view_stays_the_same_when_its_table_is_gone(
 
 
 HOSTILE = ("back`tick", "100% of %s", 'quo"ted', "o'clock", "a.b", "naïve 寿司", "two  spaces")
+BROKEN = ("a (\n  b", "end,\n  `c` int", "end,\n  c", "over\n)")
 
 
 def test_hostile_names_are_kept_apart(backend: Backend, connection: Connection) -> None:
@@ -270,6 +271,17 @@ def test_hostile_names_are_kept_apart(backend: Backend, connection: Connection) 
             assert f"index {table}.{table}" in before.objects
     execute(connection, f"ALTER TABLE {quoted[1]} MODIFY {quoted[4]} BIGINT")
     assert keys(before, backend.snapshot(connection)) == {f"column {quoted[1]}.{quoted[4]}"}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_name_may_hold_a_line_break(name: str, backend: Backend, connection: Connection) -> None:
+    quoted = "`" + name.replace("`", "``") + "`"
+    execute(connection, f"CREATE TABLE t (a INT, {quoted} INT, b INT, KEY {quoted} (a))")
+    objects = backend.snapshot(connection).objects
+    assert {each for each in objects if each.startswith(("column ", "index "))} == {
+        *("column t.a", f"column t.{quoted}", "column t.b", f"index t.{quoted}")
+    }
+    assert objects["column-order t"] == f"a, {quoted}, b"
 
 
 def test_hostile_texts_do_not_break_the_parts(backend: Backend, connection: Connection) -> None:

@@ -306,3 +306,92 @@ def test_a_change_shows_under_its_own_keys_and_is_gone_when_undone(
     assert tuple(change.key for change in diff(before, changed).changes) == case.keys
     assert not diff(before, undone)
     assert "hidden away" not in str(changed.objects)
+
+
+CLASS = """CREATE OPERATOR CLASS {name} {default} FOR TYPE {type} USING btree AS
+  OPERATOR 1 <({of}, {of}), OPERATOR 2 <=({of}, {of}), OPERATOR 3 =({of}, {of}),
+  OPERATOR 4 >=({of}, {of}), OPERATOR 5 >({of}, {of}), FUNCTION 1 ({type}, {type}) {compares}"""
+ANOTHER = CLASS.format(
+    name="of_dom", default="DEFAULT", type="dom", of="int", compares="btint4cmp(int, int)"
+)
+ONE_MORE = CLASS.format(
+    name="of_varchar",
+    default="DEFAULT",
+    type="varchar",
+    of="text",
+    compares="bttextcmp(text, text)",
+)
+INDEXED = """
+CREATE SCHEMA "a b";
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE DOMAIN word AS text;
+CREATE TABLE "a b"."Select" ("order" int, "a""b" varchar(9), c char(3), d text, e text COLLATE "C",
+  f uuid, g mood, h int[], i inet, j jsonb, k word, l name, m numeric(9, 2), n tsrange, o cidr);
+CREATE TABLE public.parts (a int, b int) PARTITION BY RANGE (a);
+CREATE TABLE public.part PARTITION OF public.parts FOR VALUES FROM (0) TO (9);
+CREATE INDEX ON public.parts (b);
+"""
+INDEXES = (
+    *(f"({each})" for each in ('"order"', '"a""b"', *"cdefghiklmno")),
+    *(
+        "(d DESC)",
+        "(d NULLS FIRST)",
+        "(d DESC NULLS LAST)",
+        "(lower(d))",
+        "(d, c)",
+        "(d) INCLUDE (c)",
+    ),
+    *("(d text_pattern_ops)", '("a""b" varchar_pattern_ops)', '("a""b" bpchar_ops)'),
+    *('(d COLLATE "C")', '(e COLLATE "C")', '(e COLLATE "default")', "(c bpchar_pattern_ops)"),
+    *("(d) WHERE d > 'x'", "(d) WITH (fillfactor = 70)", "(d) WITH (deduplicate_items = off)"),
+)
+METHODS = (
+    "USING hash (d)",
+    "USING gin (j)",
+    "USING gist (n)",
+    "USING brin (d)",
+    "USING spgist (i)",
+)
+
+
+def test_an_index_is_said_as_the_server_says_it(
+    backend_name: str, as_superuser: sa.Connection
+) -> None:
+    send(as_superuser, INDEXED)
+    for unique in ("", "UNIQUE "):
+        for index in INDEXES:
+            send(as_superuser, f'CREATE {unique}INDEX ON "a b"."Select" {index}')
+    for method in METHODS:
+        send(as_superuser, f'CREATE INDEX ON "a b"."Select" {method}')
+    send(as_superuser, 'CREATE DOMAIN dom AS int; ALTER TABLE "a b"."Select" ADD p dom')
+    send(as_superuser, ANOTHER)
+    for of in ("", " int4_ops", " of_dom"):
+        send(as_superuser, f'CREATE INDEX ON "a b"."Select" (p{of})')
+    distinct = (as_superuser.dialect.server_version_info or ()) >= (15,)
+    if distinct:
+        send(as_superuser, 'CREATE UNIQUE INDEX ON "a b"."Select" (d) NULLS NOT DISTINCT')
+    expected = _said_of_indexes(as_superuser)
+    assert _indexes(as_superuser) == expected
+    assert len(expected) == 2 * len(INDEXES) + len(METHODS) + 5 + distinct
+    # It is the usual class of all columns of that type from now on.
+    send(as_superuser, ONE_MORE)
+    changed = _said_of_indexes(as_superuser)
+    assert _indexes(as_superuser) == changed != expected
+
+
+def _indexes(connection: sa.Connection) -> set[str]:
+    objects = BACKEND.snapshot(connection).objects
+    return {text for key, text in objects.items() if key.startswith("index ")}
+
+
+def _said_of_indexes(connection: sa.Connection) -> set[str]:
+    connection.exec_driver_sql("SET LOCAL search_path = pg_catalog, pg_temp")
+    asked = sa.text(
+        "SELECT pg_get_indexdef(indexrelid) || CASE WHEN c.relispartition THEN"
+        " ', attached to ' || i.inhparent::regclass ELSE '' END FROM pg_index"
+        " JOIN pg_class c ON c.oid = indexrelid LEFT JOIN pg_inherits i ON i.inhrelid = c.oid"
+        " WHERE indexrelid >= 16384 AND NOT c.relname LIKE 'pg_toast%'"
+    )
+    said = set(connection.execute(asked).scalars())
+    connection.rollback()
+    return said

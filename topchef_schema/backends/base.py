@@ -324,12 +324,14 @@ def undisturbed(connection: Connection) -> Iterator[None]:
             connection.rollback()
 
 
+AT_ONCE = {"stream_results": False, "yield_per": None}  # so that all rows are the cursor's to give
+
+
 def asked_beside(connection: Connection, sql: str) -> tuple[tuple[str, ...], list[Any]]:
     """Return columns and rows of *sql* as the driver gives them, in the transaction of now.
 
     Past SQLAlchemy, which takes twice as long, and past whoever listens there; not with drivers
-    that are asynchronous: it knows that a change of the schema voids the plans of asyncpg. Raises
-    what the driver raises, or SQLAlchemy.
+    that are asynchronous: it knows when the plans of asyncpg are void. Raises what either raises.
     """
     if connection.dialect.is_async:
         result = connection.exec_driver_sql(sql)

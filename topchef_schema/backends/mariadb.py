@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from topchef_schema import collecting
 from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch, mysql_throwaway
 from topchef_schema.backends.literals import write_as_sent
 from topchef_schema.backends.mysql_catalog import Catalog, Rows
@@ -152,6 +153,7 @@ class MariaDB:
 
         return MySQLTimeouts(connection, limits, (HOLDERS,), self.failure, "max_statement_time")
 
+    @collecting.paused()
     def snapshot(self, connection: Connection, exclude: Collection[str] = ()) -> Snapshot:
         """Return the schema as SHOW CREATE and ``information_schema`` tell it."""
         with mysql_catalog.reading(connection, exclude) as catalog:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import (
+    AT_ONCE,
     Failure,
     Held,
     at_return,
@@ -230,7 +231,7 @@ def one(connection: Connection, sql: str) -> tuple[Any, ...]:
 
 def run(connection: Connection, sql: str) -> CursorResult[*tuple[Any, ...]]:
     """Run *sql*, in which a percent sign is only a percent sign."""
-    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True, **AT_ONCE})
 
 
 def identity(connection: Connection, *, server: str) -> str:

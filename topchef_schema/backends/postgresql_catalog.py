@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from topchef_schema import collecting
 from topchef_schema.backends import postgresql_queries as queries
+from topchef_schema.backends.base import AT_ONCE
 from topchef_schema.backends.postgresql_connection import passing_transaction
 from topchef_schema.backends.postgresql_rare import RARE
 
@@ -22,6 +23,7 @@ Details = dict[Address, list[tuple[str, str]]]
 """What is said of an object: ``comment`` or ``grants``, and its text."""
 
 
+@collecting.paused()
 def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
     """Return the canonical schema of the database behind *connection*.
 
@@ -38,15 +40,27 @@ def snapshot(connection: Connection, exclude: Collection[str]) -> Snapshot:
         return Snapshot(put_together(found, details(said(connection, spelling)), exclude))
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """An object as the queries give it; *table* is what it hangs on."""
 
-    address: Address
-    key: str
+    catalog: str
+    oid: int
+    sub: int
+    kind: str
+    name: str
     table: str | None
     stranger: str | None
     definition: str | None
+
+    @property
+    def address(self) -> Address:
+        """Where it stands in the server's catalog."""
+        return self[:3]
+
+    @property
+    def key(self) -> str:
+        """What it is called in a snapshot."""
+        return f"{self.kind} {self.name}"
 
 
 def prepared(connection: Connection) -> int | None:
@@ -57,29 +71,26 @@ def prepared(connection: Connection) -> int | None:
     return owner
 
 
-def read(
-    connection: Connection,
-    spelling: Mapping[str, object],
-    which: Sequence[str] = (*queries.OF_RELATIONS, queries.TYPES, queries.FUNCTIONS, RARE),
-) -> Iterator[Row]:
-    """Yield the rows of the queries *which*."""
-    from sqlalchemy import text
-
-    for query in which:
-        yield from rows(connection.execute(text(query.format_map(spelling))).all())
-
-
-def rows(found: Iterable[Any]) -> Iterator[Row]:
-    """Yield what one of the queries has *found*."""
-    for name, oid, sub, kind, key, table, stranger, said in found:
-        yield Row((name, oid, sub), f"{kind} {key}", table, stranger, said)
+def read(connection: Connection, spelling: Mapping[str, object]) -> Iterator[Any]:
+    """Yield what all queries for objects give, as of `Row`."""
+    for query in (*queries.OF_RELATIONS, queries.TYPES, queries.FUNCTIONS, RARE):
+        yield from _asked(connection, query.format_map(spelling))
 
 
 def said(connection: Connection, spelling: Mapping[str, object]) -> Iterable[Any]:
     """Return what the query for `details` gives."""
+    return _asked(connection, queries.DETAILS.format_map(spelling))
+
+
+def _asked(connection: Connection, query: str) -> Sequence[Any]:
+    """Return the rows of *query* as the driver gives them: SQLAlchemy would wrap each of them."""
     from sqlalchemy import text
 
-    return connection.execute(text(queries.DETAILS.format_map(spelling)))
+    result = connection.execute(text(query), execution_options=AT_ONCE)
+    cursor: Any = result.cursor
+    found: Sequence[Any] = cursor.fetchall()
+    result.close()
+    return found
 
 
 def details(found: Iterable[Any]) -> Details:
@@ -90,18 +101,19 @@ def details(found: Iterable[Any]) -> Details:
     return said
 
 
-def put_together(rows: Iterable[Row], said: Details, exclude: Collection[str]) -> dict[str, str]:
-    """Return the objects that *rows* are, with what is *said* of them."""
+def put_together(rows: Iterable[Any], said: Details, exclude: Collection[str]) -> dict[str, str]:
+    """Return the objects that *rows* are, as of `Row`, with what is *said* of them."""
     objects: dict[str, str] = {}
-    for row in rows:
-        if row.table in exclude:
+    for catalog, oid, sub, kind, name, table, stranger, definition in rows:
+        if table in exclude:
             continue
-        if row.definition is not None:
-            objects[row.key] = row.definition
-        if row.stranger is not None:
-            objects[f"owner {row.key}"] = row.stranger
-        for what, wording in said.get(row.address, ()):
-            objects[f"{what} {row.key}"] = wording
+        key = f"{kind} {name}"
+        if definition is not None:
+            objects[key] = definition
+        if stranger is not None:
+            objects[f"owner {key}"] = stranger
+        for what, wording in said.get((catalog, oid, sub), ()):
+            objects[f"{what} {key}"] = wording
     return objects
 
 
@@ -116,12 +128,13 @@ def words(connection: Connection, owner: int) -> Mapping[str, object]:
     details = "r.prattrs::text, pg_get_expr(r.prqual, r.prrelid)"
     return {
         "owner": owner,
-        "these": "c.oid >= 16384",
+        "these": queries.ALL_RELATIONS,
         "compression": "CASE WHEN a.attcompression <> '' THEN 'compression '"
         " || a.attcompression::text END"
         if version >= (14,)
         else "NULL",
         "trigger_parent": "t.tgparentid" if version >= (13,) else "0",
+        "only_distinct_nulls": "NOT i.indnullsnotdistinct" if version >= (15,) else "true",
         "statistics_target": "s.stxstattarget" if version >= (13,) else "-1",
         # What PUBLIC may do in the schema `public` of a new database.
         "public_grants": "makeaclitem(0, n.nspowner, 'USAGE', false)"

@@ -12,12 +12,13 @@ Exact only between transactions: two looks within one would not tell its rows ap
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from topchef_schema import collecting
 from topchef_schema.backends import postgresql_catalog as catalog
 from topchef_schema.backends import postgresql_changes as changes
 from topchef_schema.backends import postgresql_columns
@@ -171,6 +172,7 @@ class Following:
             described = changes.DESCRIPTIONS in changed
             return self._read_again(look, search.units, search.gone, described=described)
 
+    @collecting.paused()
     def _read_all(self, connection: Connection) -> None:
         with passing_transaction(connection):
             self._types = counts.types(connection)
@@ -215,21 +217,21 @@ class Following:
 
     def _relations(
         self, look: Look, spelling: Mapping[str, object], units: Collection[int]
-    ) -> Iterator[Row]:
+    ) -> Iterable[Any]:
         """Read *units*, by a statement that is planned once."""
         if not self._of_relations:
-            words = {**spelling, "these": "c.oid = ANY ($1)"}
+            words = {**spelling, "these": queries.SOME_RELATIONS}
             parts = (*queries.OF_RELATIONS, queries.ANY_GRANTS)
             self._of_relations = "\nUNION ALL\n".join(
                 f"({each.format_map(words)})" for each in parts
             )
         name = f"relations_{self._owner}"
         statement = Statement(name, self._of_relations, "(oid[])", _SETTINGS)
-        yield from catalog.rows(look.rows(statement, f"({changes.array(units)})"))
+        return look.rows(statement, f"({changes.array(units)})")
 
-    def _by_unit(self, rows: Iterable[Row]) -> Units:
+    def _by_unit(self, rows: Iterable[Any]) -> Units:
         found: Units = {}
-        for row in rows:
+        for row in map(Row._make, rows):
             name, oid, _ = row.address
             own = name in ("column-order", "disabled")
             unit = oid if own else self._keys.unit(name, oid, OTHERS)

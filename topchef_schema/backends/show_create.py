@@ -14,6 +14,8 @@ IDENTIFIER = r"`(?:[^`]|``)*`"
 TEXT = r"'(?:[^'\\]|''|\\.)*'"
 
 _WORD = re.compile(r"[\w$]+")
+_IDENTIFIER = re.compile(IDENTIFIER)
+_NO_BREAK_IN_QUOTES = re.compile(r"[^`']*(?:(?:`[^`\n]*`|'(?:[^'\\\n]|\\.)*')[^`']*)*")
 _PIECE = re.compile(rf"{IDENTIFIER}|{TEXT}|[(),]|[^`'(),]+", re.DOTALL)
 _CHAIN = re.compile(
     rf"(?P<text>{TEXT})|(?P<first>{IDENTIFIER})\.(?P<second>{IDENTIFIER})"
@@ -55,6 +57,7 @@ def key(kind: str, *names: str) -> str:
     return f"{kind} {'.'.join(map(plain, names))}".strip()
 
 
+@lru_cache(maxsize=10_000)
 def plain(name: str) -> str:
     """Return *name*, in backticks where it is no plain word."""
     return name if _WORD.fullmatch(name) else quoted(name)
@@ -67,18 +70,15 @@ def table_parts(statement: str, *, name: str, database: str, collation: str) -> 
     A round trip reads the same tables again and again. *collation* is the table's own, which the
     server does not print at a column that has it.
     """
-    body, rest = _opened(statement)
+    body, rest = _lines(statement) or _opened(statement)
     parts: dict[str, str] = {}
     columns = []
+    own = key("column", name)
     for definition in body:
         if definition.startswith("`"):
-            found = re.match(IDENTIFIER, definition)
-            assert found is not None
-            column = unquoted(found[0])
-            columns.append(plain(column))
-            text = without_database(definition[found.end() :].strip(), database)
-            text = _without_display_width(text)
-            parts[key("column", name, column)] = _with_collation(text, collation)
+            column, text = _named(definition)
+            columns.append(column)
+            parts[f"{own}.{column}"] = _column(text, database, collation)
         else:
             where, text = _table_element(definition, name)
             # A foreign key and a CHECK of one table may have the same name in MySQL.
@@ -89,6 +89,41 @@ def table_parts(statement: str, *, name: str, database: str, collation: str) -> 
     if partitions:
         parts[key("partitions", name)] = partitions
     return parts
+
+
+def _named(definition: str) -> tuple[str, str]:
+    """Return the name that *definition* begins with, as it stands in a key, and what follows it."""
+    end = definition.index("`", 1) + 1
+    if definition.startswith("`", end):
+        found = _IDENTIFIER.match(definition)
+        assert found is not None
+        end = found.end()
+    return plain(unquoted(definition[:end])), definition[end:]
+
+
+@lru_cache(maxsize=10_000)
+def _column(text: str, database: str, collation: str) -> str:
+    """Return the definition of a column from the *text* behind its name: few differ in a schema."""
+    text = without_database(text.strip(), database)
+    return _with_collation(_without_display_width(text), collation)
+
+
+def _lines(statement: str) -> tuple[list[str], str] | None:
+    """Return what `_opened` does, each definition being a line; None where that is not certain.
+
+    The servers break lines between definitions only, and put no comma into one outside of brackets
+    and quotes; but a name may hold a line break.
+    """
+    first, _, rest = statement.partition(" (\n  ")
+    body, closing, rest = rest.partition("\n)")
+    definitions = body.split(",\n  ")
+    certain = (
+        closing
+        and _NO_BREAK_IN_QUOTES.fullmatch(statement, 0, len(first) + 5 + len(body))
+        and body.count("\n") == len(definitions) - 1
+        and all(each.count("(") == each.count(")") for each in definitions)
+    )
+    return (definitions, rest) if certain else None
 
 
 def _opened(statement: str) -> tuple[list[str], str]:
@@ -162,7 +197,7 @@ def _without_display_width(definition: str) -> str:
 
 def _options(rest: str) -> tuple[str, str]:
     """Return the options of a table without its counter, and how it is partitioned."""
-    for found in _PARTITIONS.finditer(rest):
+    for found in _PARTITIONS.finditer(rest) if "PARTITION BY" in rest else ():
         if found[1]:
             partitions = _BREAK.sub(lambda piece: piece[1] or " ", rest[found.start() :].strip())
             # MySQL hides partitions from other servers: /*!50100 PARTITION BY … */
@@ -172,7 +207,9 @@ def _options(rest: str) -> tuple[str, str]:
 
 
 def _without_counter(options: str) -> str:
-    return _COUNTER.sub(lambda found: found[1] or "", options).strip()
+    if "AUTO_INCREMENT=" in options:
+        options = _COUNTER.sub(lambda found: found[1] or "", options)
+    return options.strip()
 
 
 def without_database(sql: str, database: str) -> str:

@@ -8,6 +8,7 @@ from itertools import compress, count
 from operator import ne
 from typing import TYPE_CHECKING, Any
 
+from topchef_schema import collecting
 from topchef_schema.backends.sqlite_schema import definitions
 from topchef_schema.model import Snapshot
 
@@ -63,6 +64,7 @@ class Catalog:
         """The names of all tables and views, in small letters."""
         return self._declared.keys()
 
+    @collecting.paused()
     def read(self, connection: Connection) -> None:
         """Bring *objects* up to date."""
         result = connection.exec_driver_sql(CATALOG)

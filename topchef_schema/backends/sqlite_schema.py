@@ -7,18 +7,24 @@ function of its own row, so that a snapshot can be brought up to date row by row
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from topchef_schema.backends.sqlite_tokens import (
+    BARE,
+    QUOTED,
     Kind,
     Reader,
     Token,
     UnreadableError,
     canonical_name,
+    first,
+    first_bracket,
     is_sign,
     is_word,
     literal,
+    opened,
     quoted,
     render,
     split,
@@ -42,6 +48,8 @@ COLUMN_CONSTRAINT = (
     "as",
 )
 
+_TABLE = re.compile(rf"CREATE TABLE (?:{QUOTED}|{BARE})[ \t-\r]*\(")
+
 
 @lru_cache(maxsize=10_000)
 def definitions(kind: str, name: str, table: str, sql: str | None) -> Mapping[str, str]:
@@ -52,15 +60,15 @@ def definitions(kind: str, name: str, table: str, sql: str | None) -> Mapping[st
     """
     if sql is None or name.lower().startswith("sqlite_"):
         return {}
-    tokens = tokenise(sql)
     try:
-        return READERS[kind](name, table, Reader(tokens))
+        return READERS[kind](name, table, sql)
     except (UnreadableError, KeyError):
-        return {f"{kind} {quoted(name)}": render(tokens)}
+        return {f"{kind} {quoted(name)}": render(tokenise(sql))}
 
 
-def _head(reader: Reader) -> str:
-    """Go on behind ``CREATE … name``; return the words in between that make a difference."""
+def _head(sql: str) -> tuple[str, Reader]:
+    """Return the words in ``CREATE … name`` that make a difference, and what follows."""
+    reader = Reader(tokenise(sql))
     reader.next()
     telling = ""
     while not reader.at("table", "index", "view", "trigger"):
@@ -69,21 +77,21 @@ def _head(reader: Reader) -> str:
     reader.next()
     reader.phrase("if", "not", "exists")
     reader.name()
-    return telling
+    return telling, reader
 
 
-def _view(name: str, _: str, reader: Reader) -> dict[str, str]:
-    _head(reader)
+def _view(name: str, _: str, sql: str) -> dict[str, str]:
+    _, reader = _head(sql)
     return {f"view {quoted(name)}": render(reader.rest())}
 
 
-def _trigger(name: str, table: str, reader: Reader) -> dict[str, str]:
-    _head(reader)
+def _trigger(name: str, table: str, sql: str) -> dict[str, str]:
+    _, reader = _head(sql)
     return {f"trigger {quoted(table)}.{quoted(name)}": render(reader.rest())}
 
 
-def _index(name: str, table: str, reader: Reader) -> dict[str, str]:
-    unique = _head(reader)
+def _index(name: str, table: str, sql: str) -> dict[str, str]:
+    unique, reader = _head(sql)
     reader.phrase("on")
     reader.name()
     definition = f"{unique}({_columns(reader.group())})"
@@ -91,13 +99,18 @@ def _index(name: str, table: str, reader: Reader) -> dict[str, str]:
     return {f"index {quoted(table)}.{quoted(name)}": definition + condition}
 
 
-def _table(name: str, _: str, reader: Reader) -> dict[str, str]:
-    if "virtual" in _head(reader):
-        return {f"virtual-table {quoted(name)}": render(reader.rest())}
-    return TableReader(name, reader).objects
+def _table(name: str, _: str, sql: str) -> dict[str, str]:
+    head = _TABLE.match(sql)
+    if head is None:
+        telling, reader = _head(sql)
+        if "virtual" in telling:
+            return {f"virtual-table {quoted(name)}": render(reader.rest())}
+        if not reader.at_sign("("):
+            raise UnreadableError("a bracket was expected")
+    return TableReader(name, *opened(sql, head.end() - 1 if head else first_bracket(sql))).objects
 
 
-READERS: Mapping[str, Callable[[str, str, Reader], Mapping[str, str]]] = {
+READERS: Mapping[str, Callable[[str, str, str], Mapping[str, str]]] = {
     "index": _index,
     "table": _table,
     "trigger": _trigger,
@@ -134,35 +147,88 @@ def _is_bare_string(token: Token) -> bool:
     return token.kind is Kind.WORD and quoted(token.text) == token.text
 
 
+def _type(part: Reader) -> str:
+    """Read the type of a column."""
+    kind: list[Token] = []
+    while not part.done and not part.at(*COLUMN_CONSTRAINT):
+        kind.append(part.next())
+    return render(kind) or "untyped"
+
+
+def _fact(part: Reader) -> str | None:
+    """Read what means the same in each column, None if it is something else; empty is no news."""
+    if part.phrase("not", "null"):
+        return "not null" + _conflict(part)
+    if part.phrase("null"):
+        _conflict(part)
+        return ""
+    if part.phrase("default"):
+        return f"default {_default_value(part)}"
+    if part.phrase("collate"):
+        collation = canonical_name(part.next().raw)
+        return "" if collation == "binary" else f"collate {collation}"
+    return None
+
+
+def _default_value(part: Reader) -> str:
+    if part.at_sign("("):
+        return _default(part.group())
+    token = part.next()
+    if is_sign(token, "+") or is_sign(token, "-"):
+        return _default([token, part.next()])
+    return _default([token])
+
+
+@lru_cache(maxsize=10_000)
+def _by_itself(text: str) -> Sequence[str] | None:
+    """Return the type and the facts in the *text* behind the name of a column.
+
+    Few texts differ in a schema. None where they mean something else in another column or table.
+    """
+    part = Reader(tokenise(text))
+    kind = _type(part)
+    facts = []
+    while not part.done:
+        fact = _fact(part)
+        if fact is None:
+            return None
+        facts.append(fact)
+    return kind, *sorted(filter(None, facts))
+
+
 class TableReader:
     """Reads one CREATE TABLE into *objects*: the table, its columns, their order, constraints."""
 
-    def __init__(self, name: str, reader: Reader) -> None:
+    def __init__(self, name: str, body: Iterable[str], rest: str) -> None:
         self._label = quoted(name)
-        body = [Reader(part) for part in split(reader.group())]
-        options = sorted(render(option) for option in split(reader.rest()))
+        options = sorted(render(option) for option in split(tokenise(rest)))
         self.objects = {f"table {self._label}": ", ".join(["table", *options])}
         self._has_rowid = "without rowid" not in options
         self._primary: tuple[str, ...] = ()
-        columns = [part for part in body if not part.at(*TABLE_CONSTRAINT)]
-        names = [part.next().raw for part in columns]
-        self._columns = {each.lower() for each in names}
-        facts = {
-            column: self._column(column, part) for column, part in zip(names, columns, strict=True)
-        }
+        columns, constraints = [], []
         for part in body:
-            while not part.done:
-                self._constraint(part, None)
+            token, behind = first(part)
+            if is_word(token, *TABLE_CONSTRAINT):
+                constraints.append(Reader(tokenise(part)))
+            else:
+                columns.append((token.raw, behind))
+        self._columns = {name.lower() for name, _ in columns}
+        facts = {column: self._column(column, text) for column, text in columns}
+        for each in constraints:
+            while not each.done:
+                self._constraint(each, None)
         for column, found in facts.items():
             self.objects[f"column {self._label}.{quoted(column)}"] = self._definition(column, found)
-        order = ", ".join(canonical_name(each) for each in names)
+        order = ", ".join(canonical_name(name) for name, _ in columns)
         self.objects[f"column-order {self._label}"] = order
 
-    def _column(self, column: str, part: Reader) -> list[str]:
+    def _column(self, column: str, text: str) -> Sequence[str]:
         """Return the type of a column, and what else belongs to it alone."""
-        kind: list[Token] = []
-        while not part.done and not part.at(*COLUMN_CONSTRAINT):
-            kind.append(part.next())
+        known = _by_itself(text)
+        if known is not None:
+            return known
+        part = Reader(tokenise(text))
+        kind = _type(part)
         facts = []
         while not part.done:
             if part.at("constraint") and not part.at(
@@ -170,46 +236,23 @@ class TableReader:
             ):
                 part.next()  # the name of a NOT NULL or a DEFAULT has no meaning
                 part.next()
-            fact = self._fact(part)
-            if fact is None:
-                self._constraint(part, canonical_name(column))
-            else:
+            fact = _fact(part)
+            if fact is not None:
                 facts.append(fact)
-        return [render(kind) or "untyped", *sorted(filter(None, facts))]
+            elif part.phrase("generated", "always", "as") or part.phrase("as"):
+                expression = self._expression(part)
+                facts.append(f"as ({expression}) {part.take('stored', 'virtual') or 'virtual'}")
+            else:
+                self._constraint(part, canonical_name(column))
+        return [kind, *sorted(filter(None, facts))]
 
-    def _definition(self, column: str, facts: list[str]) -> str:
+    def _definition(self, column: str, facts: Sequence[str]) -> str:
         """Return the definition; a rowid, and a key that stands for it, is never NULL anyway."""
         if canonical_name(column) in self._primary:
             never = self._primary == (canonical_name(column),) and facts[0] == "integer"
             if never or not self._has_rowid:
                 facts = [each for each in facts if each != "not null"]
         return " ".join(facts)
-
-    def _fact(self, part: Reader) -> str | None:
-        """Read what belongs to a column alone; empty is what holds anyway."""
-        if part.phrase("not", "null"):
-            return "not null" + _conflict(part)
-        if part.phrase("null"):
-            _conflict(part)
-            return ""
-        if part.phrase("default"):
-            return f"default {self._default_value(part)}"
-        if part.phrase("collate"):
-            collation = canonical_name(part.next().raw)
-            return "" if collation == "binary" else f"collate {collation}"
-        if part.phrase("generated", "always", "as") or part.phrase("as"):
-            expression = self._expression(part)
-            return f"as ({expression}) {part.take('stored', 'virtual') or 'virtual'}"
-        return None
-
-    @staticmethod
-    def _default_value(part: Reader) -> str:
-        if part.at_sign("("):
-            return _default(part.group())
-        first = part.next()
-        if is_sign(first, "+") or is_sign(first, "-"):
-            return _default([first, part.next()])
-        return _default([first])
 
     def _expression(self, part: Reader) -> str:
         tokens = without_strings_in_disguise(part.group(), self._columns)

@@ -12,18 +12,37 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+BARE = r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*"
+"""A name without quotes: all that is not ASCII may stand in it (sqlite3CtypeMap)."""
+
+QUOTED = r"""'[^']*(?:''[^']*)*'|"[^"]*(?:""[^"]*)*"|`[^`]*(?:``[^`]*)*`|\[[^\]]*\]"""
+
 PATTERN = re.compile(
-    r"""
-    \s+ | --[^\n]* | /\*.*?(?:\*/|\Z)
+    rf"""
+    [ \t-\r]+ | --[^\n]* | /\*.*?(?:\*/|\Z)
     | (?P<string>[xX]?'(?:[^']|'')*')
     | (?P<name>"(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\])
-    | (?P<number>\.?\d[\w.]*(?:(?<=[eE])[+-]\d+)?)
-    | (?P<word>[^\W\d][\w$]*)
+    | (?P<number>\.?[0-9][\w.]*(?:(?<=[eE])[+-][0-9]+)?)
+    | (?P<word>{BARE})
     | (?P<sign>\|\| | <= | >= | <> | != | == | << | >> | ->> | -> | .)
     """,
     re.VERBOSE | re.DOTALL,
 )
-PLAIN = re.compile(r"[^\W\d][\w$]*\Z")
+PLAIN = re.compile(rf"{BARE}\Z")
+
+
+def _text(besides: str, deep: int) -> str:
+    """Return the pattern of text without comments and *besides*, in at most *deep* brackets.
+
+    In atomic groups, because possessive quantifiers match too much before Python 3.11.5
+    (https://github.com/python/cpython/issues/106052).
+    """
+    group = rf"|\({_text('', deep - 1)}\)" if deep else ""
+    return rf"(?>(?:[^-/()'\"`\[{besides}]+|{QUOTED}|-(?!-)|/(?!\*){group})*)"
+
+
+_PART = re.compile(_text(",", deep=3))
+"""What stands between two commas."""
 
 RESERVED = frozenset(
     """
@@ -75,6 +94,14 @@ def tokenise(sql: str) -> list[Token]:
     ]
 
 
+def first(sql: str) -> tuple[Token, str]:
+    """Return the first token of *sql*, and the text behind it."""
+    for found in PATTERN.finditer(sql):
+        if found.lastgroup is not None:
+            return _token(found.lastgroup, found.group()), sql[found.end() :]
+    raise UnreadableError("the text ends too early")
+
+
 @lru_cache(maxsize=10_000)
 def _token(group: str, text: str) -> Token:
     kind = Kind(group)
@@ -98,6 +125,7 @@ def canonical_name(name: str) -> str:
     return quoted(name.lower())
 
 
+@lru_cache(maxsize=10_000)
 def quoted(name: str) -> str:
     """Return *name* as it is, in quotes where it cannot stand without."""
     if PLAIN.match(name) and name.lower() not in RESERVED:
@@ -163,6 +191,42 @@ def split(tokens: Iterable[Token]) -> Iterator[list[Token]]:
         part.append(token)
     if part:
         yield part
+
+
+def first_bracket(sql: str) -> int:
+    """Return where the first opening bracket stands that is no part of a name or a comment."""
+    return next(found.start() for found in PATTERN.finditer(sql) if found["sign"] == "(")
+
+
+def opened(sql: str, start: int) -> tuple[list[str], str]:
+    """Return what stands between the commas in the brackets at *start*, and what follows these."""
+    parts = []
+    end = start
+    while True:
+        begin = end + 1
+        found = _PART.match(sql, begin)
+        end = found.end() if found else len(sql)
+        parts.append(sql[begin:end])
+        if sql.startswith(")", end):
+            return parts, sql[end + 1 :]
+        if not sql.startswith(",", end):
+            return _opened(sql, start)
+
+
+def _opened(sql: str, start: int) -> tuple[list[str], str]:
+    """Do the same token by token."""
+    parts = []
+    depth = 0
+    begin = start + 1
+    for found in PATTERN.finditer(sql, start):
+        sign = found["sign"]
+        depth += DEPTH.get(sign, 0)
+        if depth == 0 or (depth == 1 and sign == ","):
+            parts.append(sql[begin : found.start()])
+            begin = found.end()
+        if depth == 0:
+            return parts, sql[begin:]
+    raise UnreadableError("the text ends too early")
 
 
 def without_strings_in_disguise(tokens: Iterable[Token], columns: Collection[str]) -> list[Token]:

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import ast
 import dis
-import gc
 import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from importlib.util import cache_from_source
 from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
 
+from topchef_schema import collecting
 from topchef_schema.shortcut.compiled import anew, cached
 from topchef_schema.shortcut.doubt import Doubt
 from topchef_schema.shortcut.halves import in_halves
@@ -40,7 +39,7 @@ def heads(folder: Path) -> list[str]:
 
     Raises `Doubt` for whatever Alembic might see otherwise, or refuse.
     """
-    with _uncollected():
+    with collecting.paused():
         graph = _graph(str(folder))
     if not _IDS("\n".join(graph)) or _SYMBOLS & graph.keys():
         raise Doubt("there are no revisions, or one has an unusual name")
@@ -50,18 +49,6 @@ def heads(folder: Path) -> list[str]:
     found = sorted(graph.keys() - followed)
     _require_no_cycle(graph, found)
     return found
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Make many small objects, none of which is garbage, without looking for it again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _require_no_cycle(graph: Graph, tops: Sequence[str]) -> None:
