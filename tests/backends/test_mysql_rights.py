@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.backends.mysql_schema import PASSWORD, SCHEMA, account, execute
+from topchef_schema.errors import LockedError
 from topchef_schema.model import diff
 
 if TYPE_CHECKING:
@@ -53,6 +56,36 @@ def test_grants_are_part_of_the_schema(
         f"grant database to {who}",
         f"grant procedure clear to {who}",
     }
+
+
+def test_whoever_waits_sees_the_run_that_holds_the_lock(
+    backend: Backend,
+    scratch: ScratchDatabase,
+    as_superuser: Connection,
+    reader: str,
+    connect: Connect,
+) -> None:
+    execute(as_superuser, f"GRANT SELECT ON {scratch.name}.* TO '{reader}'@'%'")
+    with connect(scratch.url.set(username=reader, password=PASSWORD)) as waiter:
+        for run_id in ("0123456789abcdef" * 2, "f" * 32):
+            with (
+                backend.lock(as_superuser, "key", 0, run_id),
+                pytest.raises(LockedError) as caught,
+                backend.lock(waiter, "key", 0, "5" * 32),
+            ):
+                pytest.fail("two hold the lock")
+            message = caught.value.message
+            (said,) = re.findall(r": run ([0-9a-f]+) since (\S+Z), session \d+$", message)
+            assert said[0] == run_id[:8]
+            since = datetime.strptime(said[1], "%Y-%m-%dT%H:%M%z")
+            assert abs(datetime.now(UTC) - since) < timedelta(minutes=3)
+        with (
+            backend.lock(as_superuser, "key", 0),
+            pytest.raises(LockedError) as caught,
+            backend.lock(waiter, "key", 0),
+        ):
+            pytest.fail("two hold the lock")
+        assert "run" not in caught.value.message, "that is how another run was called"
 
 
 def test_a_reader_sees_what_he_may(

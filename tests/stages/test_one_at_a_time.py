@@ -80,11 +80,10 @@ def test_the_holder_is_named_by_its_run(
     (run_id,) = {each["run_id"] for each in history(shop.on(scratch)).data["events"]}
     if backend.name in ("mariadb", "mysql"):
         assert re.search(r"session \d+ \(\S+ from ", done.stderr)
-    else:
-        (named,) = re.findall(r"run ([0-9a-f]+)", done.stderr)
-        assert len(named) >= 8
-        assert run_id.startswith(named)
-        assert " since 20" in done.stderr
+    (named,) = re.findall(r"run ([0-9a-f]+)", done.stderr)
+    assert len(named) >= 8
+    assert run_id.startswith(named)
+    assert " since 20" in done.stderr
 
 
 @pytest.mark.fact(3)

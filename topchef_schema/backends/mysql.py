@@ -133,7 +133,7 @@ class MySQL:
     ) -> AbstractContextManager[Held]:
         """Hold a lock of the server by name, on *connection* itself."""
         self.commit_rules.forget()
-        return mysql_protocol.lock(connection, key, timeout)
+        return mysql_protocol.lock(connection, key, timeout, run_id)
 
     def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
         """Return what sets them in the session; a statement is ended from a second one."""

@@ -7,7 +7,7 @@ import hashlib
 import importlib.util
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from topchef_schema.backends.base import (
     safe_label,
     undisturbed,
 )
+from topchef_schema.backends.mysql_holder import introduce, introduced
 from topchef_schema.backends.scripting import with_semicolon
 from topchef_schema.errors import LockedError, UnreachableError
 
@@ -260,7 +261,7 @@ def lock_name(database: str, key: str) -> str:
 
 
 @contextmanager
-def lock(connection: Connection, key: str, timeout: float) -> Iterator[Held]:
+def lock(connection: Connection, key: str, timeout: float, run_id: str = "") -> Iterator[Held]:
     """Hold the lock *key* of the database behind *connection*, on that very connection.
 
     When the client dies while the server still runs a statement of it, MariaDB and MySQL keep
@@ -275,6 +276,7 @@ def lock(connection: Connection, key: str, timeout: float) -> Iterator[Held]:
     else:
         raise _locked(connection, name, database)
     mine = connection.connection.dbapi_connection
+    names = [*introduce(connection, name, run_id), name]
 
     def held() -> bool:
         # After a lost session SQLAlchemy makes another one, which holds nothing.
@@ -282,35 +284,40 @@ def lock(connection: Connection, key: str, timeout: float) -> Iterator[Held]:
             return False
         return connection.connection.dbapi_connection is mine
 
-    with at_return(connection, _released(name)):
+    with at_return(connection, _released(names)):
         try:
             yield held
         finally:
-            _release(connection, name)
+            _release(connection, names)
 
 
-def _release(connection: Connection, name: str) -> None:
+def _release(connection: Connection, names: Sequence[str]) -> None:
     from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
     if connection.closed or connection.invalidated:
         return  # released on its way back to the pool, or by the server with the session
     with contextlib.suppress(DBAPIError, InvalidRequestError):
-        one(connection, f"SELECT RELEASE_LOCK('{name}')")
+        one(connection, _letting_go(names))
 
 
-def _released(name: str) -> Callable[[Any], None]:
+def _released(names: Sequence[str]) -> Callable[[Any], None]:
     def release(session: Any) -> None:
         with contextlib.closing(session.cursor()) as cursor:
-            cursor.execute(f"SELECT RELEASE_LOCK('{name}')")
+            cursor.execute(_letting_go(names))
             cursor.fetchall()
 
     return release
 
 
+def _letting_go(names: Sequence[str]) -> str:
+    return f"SELECT {', '.join(f'RELEASE_LOCK({each!r})' for each in names)}"
+
+
 def _locked(connection: Connection, name: str, database: str) -> LockedError:
     (session,) = one(connection, f"SELECT IS_USED_LOCK('{name}')")
+    run = introduced(connection, name, session)
     found = [row for row in processes(connection) if row["Id"] == session]
-    holder = f"session {session}"
+    holder = f"{run}, session {session}" if run else f"session {session}"
     if found:
         row = found[0]
         # Of a worker that only waits for its client, the server knows no more than this.
