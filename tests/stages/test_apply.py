@@ -174,6 +174,33 @@ def test_failure_shows_no_values(project: MakeProject, scratch: ScratchDatabase)
     assert "nowhere" in caught.value.message
 
 
+@pytest.mark.backends("mariadb", "mysql")
+def test_texts_that_the_database_has_no_characters_for(
+    project: MakeProject, scratch: ScratchDatabase
+) -> None:
+    execute(scratch, f"ALTER DATABASE {scratch.name} CHARACTER SET latin1")
+    made = 'op.execute("CREATE TABLE t (a INT) DEFAULT CHARSET=utf8mb4")\n'
+    comment = "op.execute(\"ALTER TABLE t ADD COLUMN b INT COMMENT '\u65e5'\")\n"
+    failing = comment.replace("COLUMN b", "COLUMN c") + 'raise RuntimeError("\u672c")'
+    shop = project(
+        versions={
+            "a1.py": revision("a1", made + comment),
+            "b2.py": revision("b2", failing, down="a1"),
+        }
+    )
+    with pytest.raises(PartialError, match="\u672c"):
+        upgrade(shop.on(scratch))
+    assert str(query(scratch, "SHOW CREATE TABLE t")[0]).count("'\u65e5'") == 2
+    rows = history(shop.on(scratch)).data["events"]
+    assert [(each["revision"], each["status"]) for each in rows] == [
+        ("a1", "applied"),
+        ("b2", "failed"),
+    ]
+    assert rows[1]["error"].endswith("\\u672c")
+    (journalled,) = query(scratch, f"SELECT `sql` FROM {JOURNAL_TABLE} WHERE revision = 'b2'")
+    assert journalled[0].endswith("COMMENT '\\u65e5'")
+
+
 @pytest.mark.parametrize("env", ["usual", "step_by_step"])
 def test_revision_that_commits_keeps_its_version_row(
     project: MakeProject, scratch: ScratchDatabase, env: str

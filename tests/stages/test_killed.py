@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.killing import WAYS, Runner, database_of, moments, sweep
-from tests.whole_projects import MakeProject, revision, tables
+from tests.whole_projects import MakeProject, revision, tables, text
 
 if TYPE_CHECKING:
-    from topchef_schema.backends.base import Backend, Server
+    from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
 # They take long, and what they try depends on the servers more than on versions.
 pytestmark = [pytest.mark.whole_run, pytest.mark.sampled]
@@ -137,3 +138,26 @@ def test_keys_that_are_found_and_replaced(
     print(f"{backend.name}: {asked} of {len(all_)} asked a person")
     assert not asked or not backend.transactional_ddl
     assert asked or backend.transactional_ddl or not exhaustive
+
+
+KILLED = 'import os, signal\nif "KILL" in os.environ:\n    os.kill(os.getpid(), signal.SIGKILL)\n'
+INDEX = 'op.create_index("ix %", "t", ["id"])\n'
+CONCURRENTLY = (
+    "with op.get_context().autocommit_block():\n"
+    '    op.create_index("ix %", "t", ["id"], postgresql_concurrently=True)\n'
+)
+
+
+@pytest.mark.backends("mariadb", "mysql", "postgresql")
+def test_killed_behind_a_name_with_a_percent_sign(
+    project: MakeProject, scratch: ScratchDatabase, backend: Backend
+) -> None:
+    made = 'op.create_table("t", sa.Column("id", sa.Integer))\n'
+    index = CONCURRENTLY if backend.name == "postgresql" else INDEX
+    last = 'op.create_table("u", sa.Column("id", sa.Integer))'
+    shop = project(versions={"a1.py": revision("a1", made + index + KILLED + last)})
+    killed = shop.program("upgrade", "--url", text(scratch), KILL="yes")
+    assert killed.returncode == -signal.SIGKILL
+    done = shop.call("upgrade", "--url", text(scratch))
+    assert (done.returncode, "ix %%" in done.stderr) == (0, False), done.stderr
+    assert {"t", "u"} <= tables(scratch)

@@ -336,6 +336,32 @@ for (id, _), (_, name) in zip(rows, rows[::-1]):
     assert "for example 'é0'" in lost.message
 
 
+def test_rows_that_the_upgrade_adds_to_others(project: MakeProject, server: Server) -> None:
+    """They are added again with another number, and at another time."""
+    made = """\
+op.create_table(
+    "seeded",
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(20)),
+    sa.Column("made", sa.DateTime, server_default=sa.func.now()),
+)"""
+    adds = """\
+import time, uuid
+time.sleep(1.1)
+names = sa.table("seeded", sa.column("name"))
+op.bulk_insert(names, [{"name": f"seed {uuid.uuid4().hex[:8]}"} for _ in range(2)])"""
+    versions = {
+        "a.py": revision("a1", made, 'op.drop_table("seeded")'),
+        "b.py": revision(
+            "b2", adds, "op.execute(\"DELETE FROM seeded WHERE name LIKE 'seed %'\")", down="a1"
+        ),
+        "c.py": revision("c3", adds, 'op.execute("DELETE FROM seeded WHERE id > 1")', down="b2"),
+    }
+    report = proven(project(versions=versions), server)
+    errors = [each for each in report.findings if str(each.severity) == "error"]
+    assert [(each.rule, each.revision) for each in errors] == [("data-lost", "c3")]
+
+
 @pytest.mark.backends("sqlite")
 def test_declared_findings(project: MakeProject, server: Server) -> None:
     loses = revision(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.plain_alembic import Rival
 from tests.whole_projects import MakeProject, Whole, execute, query, revision, tables, text
-from topchef_schema import roundtrip, stamp, upgrade
+from topchef_schema import downgrade, roundtrip, stamp, upgrade
 from topchef_schema.errors import MigrationError, PartialError
 from topchef_schema.model import HISTORY_TABLE, JOURNAL_TABLE
 
@@ -157,3 +157,44 @@ def test_settings_of_the_transaction_hold_in_every_revision(
     above, _ = Rival(shop, scratch).agree()
     assert above.versions == ["b2"]
     assert roundtrip(shop.load(), on=[text(server)]).findings == ()
+
+
+SCHEMAS = """\
+import os
+from alembic import context
+from sqlalchemy import create_engine, pool, text
+
+engine = create_engine(context.config.get_main_option("sqlalchemy.url"), poolclass=pool.NullPool)
+names = os.environ["SCHEMAS"].split()
+with engine.connect() as connection:
+    for name in names:
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {name}"))
+    connection.commit()
+    for name in names:
+        context.configure(
+            connection=connection, transaction_per_migration=True, version_table_schema=name
+        )
+        with context.begin_transaction():
+            connection.execute(text(f"SET search_path TO {name}"))
+            context.run_migrations()
+"""
+
+
+@pytest.mark.backends("postgresql")
+def test_what_env_py_sets_within_its_transaction(
+    project: MakeProject, scratch: ScratchDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever we read between the steps, it holds for all, and each schema is moved."""
+    up = 'op.create_index("ix_t_a1", "t_a1", ["id"])'
+    down = 'op.drop_index("ix_t_a1", "t_a1")'
+    versions = {"a1.py": table("a1", None), "b2.py": revision("b2", up, down, down="a1")}
+    shop = project(versions=versions)
+    shop.write("alembic/env.py", SCHEMAS)
+    monkeypatch.setenv("SCHEMAS", "one two")
+    found = "SELECT schemaname FROM pg_indexes WHERE indexname = 'ix_t_a1' ORDER BY 1"
+    upgrade(shop.on(scratch))
+    assert query(scratch, found) == [("one",), ("two",)]
+    downgrade(shop.on(scratch), "base", accept_data_loss=True)
+    assert query(scratch, found) == []
+    monkeypatch.setenv("SCHEMAS", "one")
+    assert not roundtrip(shop.load(), on=["postgresql"]).findings

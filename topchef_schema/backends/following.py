@@ -41,12 +41,6 @@ class Following(Protocol):
         """Return what makes it quicker to read tables meanwhile."""
 
 
-def as_sent(sql: str, connection: Connection) -> str:
-    """Return *sql* as the server gets it: for some drivers each % in it stands there twice."""
-    doubled = connection.dialect.paramstyle in ("format", "pyformat")
-    return sql.replace("%%", "%") if doubled and "%" in sql else sql
-
-
 class Plain:
     """What those do who can tell no columns from a schema, and read in an ordinary transaction."""
 

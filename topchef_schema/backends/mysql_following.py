@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends import mysql_catalog
 from topchef_schema.backends.base import asked_beside, undisturbed
-from topchef_schema.backends.following import Plain, Written, as_sent, only, uncertain
+from topchef_schema.backends.following import Plain, Written, only, uncertain
 from topchef_schema.backends.mysql_protocol import run
 from topchef_schema.backends.show_create import quoted
 from topchef_schema.model import Snapshot, names_of
 from topchef_schema.model.sql_words import Word, named_table, one_statement, split
-from topchef_schema.model.sql_writes import SENT_BESIDE, WRITES, tables_written, verb_of
+from topchef_schema.model.sql_writes import SENT_BESIDE, WRITES, as_sent, tables_written, verb_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -24,12 +24,12 @@ from topchef_schema.backends import postgresql_changes as changes
 from topchef_schema.backends import postgresql_columns
 from topchef_schema.backends import postgresql_counts as counts
 from topchef_schema.backends import postgresql_queries as queries
-from topchef_schema.backends.following import Written, as_sent, only, uncertain
+from topchef_schema.backends.following import Written, only, uncertain
 from topchef_schema.backends.postgresql_catalog import Details, Row
 from topchef_schema.backends.postgresql_connection import passing_transaction
 from topchef_schema.backends.postgresql_planned import Look, Planned, Statement, in_autocommit
 from topchef_schema.model import Snapshot
-from topchef_schema.model.sql_writes import SENT_BESIDE, WRITES, tables_written, verb_of
+from topchef_schema.model.sql_writes import SENT_BESIDE, WRITES, as_sent, tables_written, verb_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect

@@ -1,11 +1,10 @@
 """Writes a journal of a step's statements where they cannot be undone as a whole, and replays it.
 
 As long as nothing commits, nothing is written: the server undoes all of it. Before something does
-commit (a statement of MySQL's that ends its transaction, an autocommit block, a revision's own
-``commit()``), what the transaction holds is written down in it; a statement that commits alone is
-written down just before. After a crash the revision is run again: a statement that was done is
-recognised by its SQL and values and is not sent; the first one that does not fit stops everything
-before it is sent.
+commit (MySQL's DDL, an autocommit block, a revision's own ``commit()``), what the transaction holds
+is written down in it; a statement that commits alone is written down just before. After a crash the
+revision is run again: a statement that was done is recognised by its SQL and values and is not
+sent; the first one that does not fit stops everything before it is sent.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from topchef_schema import stopping
 from topchef_schema.bridge.listening import heard
 from topchef_schema.model import JournalEntry, fingerprint, short
 from topchef_schema.model.sql_undoing import drops_what
+from topchef_schema.model.sql_writes import as_sent
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -159,12 +159,12 @@ class Journaling:
         """Keep apart what we send meanwhile: it is no part of the revision."""
         return _OnOurOwn(self)
 
-    def _before(self, connection: Connection, cursor: Any, sql: str, *more: Any) -> None:
+    def _before(self, connection: Connection, cursor: Any, sent: str, *more: Any) -> None:
         if self._busy or self._finished:
             return
         stopping.check()
         self.allowed()
-        values, context, _ = more
+        sql, (values, context, _) = as_sent(sent, connection), more
         self._skips = self._wraps = False
         if self.refused is not None:
             raise self.refused

@@ -6,7 +6,7 @@ long.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,25 @@ def table_made(table: Table, dialect: Dialect, *, if_not_exists: bool) -> str:
     return "\n".join(line.rstrip() for line in made.expandtabs(4).strip().splitlines())
 
 
-class OwnStatement:
-    """One that writes rows, with values of the names *columns*, compiled once for each dialect."""
+NO_SUCH_CHARACTER = 1366
+"""MySQL's and MariaDB's number of the error that a text is not in the character set of a column."""
 
-    def __init__(self, statement: Insert | Update | Delete, columns: Sequence[str]) -> None:
+
+class OwnStatement:
+    """One that writes rows, with values of the names *columns*, compiled once for each dialect.
+
+    Of those, *prose* is for people: characters that its column cannot hold are written as escapes.
+    """
+
+    def __init__(
+        self,
+        statement: Insert | Update | Delete,
+        columns: Sequence[str],
+        prose: Collection[str] = (),
+    ) -> None:
         self.statement = statement
         self.columns = list(columns)
+        self._prose = frozenset(prose)
 
     def send(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
         """Send it once, or for many *rows* at once; return how many rows it met.
@@ -53,11 +66,19 @@ class OwnStatement:
                 else:
                     cursor.executemany(compiled.sql, values)
             except connection.dialect.loaded_dbapi.Error as error:
+                in_ascii = [self._in_ascii(row) for row in rows]
+                if error.args[:1] == (NO_SUCH_CHARACTER,) and in_ascii != list(rows):
+                    return self.send(connection, in_ascii)
                 connection._handle_dbapi_exception(error, compiled.sql, None, None, None)
             tell = connection.info.get(SENT_BESIDE)
             if tell is not None:
                 tell(compiled.sql, cursor.rowcount)
             return cursor.rowcount
+
+    def _in_ascii(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        prose = {name: row[name] for name in self._prose if isinstance(row[name], str)}
+        escaped = (text.encode("ascii", "backslashreplace").decode() for text in prose.values())
+        return {**row, **dict(zip(prose, escaped, strict=True))}
 
 
 class _Compiled:

@@ -84,11 +84,14 @@ class Session:
     _maintainer: HeadMaintainer | None = field(default=None, init=False)
     _hooks: Hooks | None = field(default=None, init=False)
     _attached: ExitStack = field(default_factory=ExitStack, init=False)
+    _begun_before: Any = field(default=None, init=False)
 
     def __enter__(self) -> Session:
         # The CREATE of the version table may still be uncommitted: a rollback would drop it.
         if self.isolate and not self.context.as_sql:
             self._commit_open()
+        if not self.context.as_sql:
+            self._begun_before = self.connection.get_transaction()
         return self
 
     def __exit__(
@@ -98,7 +101,10 @@ class Session:
         tb: TracebackType | None,
     ) -> None:
         self._attached.close()
-        if self.isolate and error is None and not self.context.as_sql:
+        if error is not None or self.context.as_sql:
+            return
+        # One that our own reads began would be taken for env.py's by what it configures next.
+        if self.isolate or self.connection.get_transaction() is not self._begun_before:
             self.settle()
 
     @property

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from topchef_schema.model.sql_words import Word, named_table, one_statement, split, words
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 Names = frozenset[str]
 """Of tables, without their schemas and in small letters."""
@@ -28,6 +32,12 @@ _READS |= {"ANALYZE", "COMMENT", "GRANT", "REVOKE"}
 _READS |= {"BEGIN", "COMMIT", "RELEASE", "ROLLBACK", "SAVEPOINT", "START"}
 _ASIDE = {"IF", "NOT", "EXISTS", "ONLY", "INTO", "OR", "IGNORE", "REPLACE", "ABORT", "TABLE"}
 _ROWLESS = {"FUNCTION", "PROCEDURE", "TRIGGER", "VIEW"}
+
+
+def as_sent(sql: str, connection: Connection) -> str:
+    """Return *sql* as the server gets it: for some drivers each % in it stands there twice."""
+    doubled = connection.dialect.paramstyle in ("format", "pyformat")
+    return sql.replace("%%", "%") if doubled and "%" in sql else sql
 
 
 def verb_of(sql: str) -> str:

@@ -52,7 +52,7 @@ def _insertion(schema: str | None) -> OwnStatement:
     from topchef_schema.bridge.own_statement import OwnStatement
 
     table = journal_table(schema)
-    return OwnStatement(table.insert().inline(), [each.name for each in table.c])
+    return OwnStatement(table.insert().inline(), [each.name for each in table.c], prose=["sql"])
 
 
 @cache

@@ -63,7 +63,8 @@ def _insertion(schema: str | None) -> OwnStatement:
     from topchef_schema.bridge.own_statement import OwnStatement
 
     columns = [each.name for each in fields(HistoryEntry)]
-    return OwnStatement(history_table(schema).insert().inline(), columns)
+    prose = ["reason", "error", "os_user"]
+    return OwnStatement(history_table(schema).insert().inline(), columns, prose)
 
 
 @dataclass(frozen=True)

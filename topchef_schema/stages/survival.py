@@ -48,7 +48,10 @@ class Survival:
         down = self._names.forth(down)
         told = set()
         for each in lost(self.after, again, self._compared):
-            if each.column is None or not self._is_done_again(each.table, each.column, down):
+            if each.column is None or not (
+                self._is_done_again(each.table, each.column, down)
+                or self._is_of_new_rows(each.table, each.column, again)
+            ):
                 told.add((each.table, each.column))
                 yield self._names.back(each), "down and up"
         for each in lost(self._kept, down, self._compared):
@@ -122,6 +125,13 @@ class Survival:
             for rows in (self._before, self.after)
         ]
         return old != new and filled[0] <= filled[1]
+
+    def _is_of_new_rows(self, table: str, column: str, again: Contents) -> bool:
+        """Whether other values are in rows alone that the upgrade adds: a number, the time."""
+        if (table, column) in self._rewritten or table not in self._before:
+            return False
+        old = lost({table: self._before[table]}, again, self._compared)
+        return not any(each.column in (column, None) for each in old)
 
     def _is_done_again(self, table: str, column: str, down: Contents) -> bool:
         """Whether the second upgrade rewrites what it found as the first one had.

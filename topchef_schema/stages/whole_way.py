@@ -150,6 +150,7 @@ def _descend(
     found: list[Snapshot] = []
 
     def down(session: Session, target: Target) -> None:
+        session.commit()  # what env.py has set in a transaction holds for all steps
         for step in _steps(project, session, Direction.DOWN):
             if step.revision.id not in up.there:
                 take(session, target, step)
