@@ -84,14 +84,18 @@ def arguments() -> argparse.Namespace:
 
 def wait_for_the_disk() -> None:
     """Start throwaway servers with the durability that each has by default."""
-    from topchef_schema.backends import mariadb, mysql_throwaway, postgresql_throwaway
+    from topchef_schema.backends import mariadb, mysql, mysql_throwaway, postgresql_throwaway
 
     for each in ("fsync", "synchronous_commit", "full_page_writes"):
         postgresql_throwaway.SETTINGS[each] = "on"
-    options = mysql_throwaway.OPTIONS
-    lax = ("--innodb-flush", "--innodb-doublewrite")
-    vars(mysql_throwaway)["OPTIONS"] = [each for each in options if not each.startswith(lax)]
-    mariadb.MAKERS = replace(mariadb.MAKERS, options=(mariadb.REDO,))
+    lax = ("--innodb-flush", "--innodb-doublewrite", "--loose-debug-no-sync")
+
+    def strict(options: Sequence[str]) -> list[str]:
+        return [each for each in options if not each.startswith(lax)]
+
+    vars(mysql_throwaway)["OPTIONS"] = strict(mysql_throwaway.OPTIONS)
+    mariadb.MAKERS = replace(mariadb.MAKERS, options=strict(mariadb.MAKERS.options))
+    mysql.MAKERS = replace(mysql.MAKERS, options=strict(mysql.MAKERS.options))
 
 
 @contextlib.contextmanager

@@ -28,6 +28,16 @@ def reader(as_superuser: Connection) -> Iterator[str]:
         yield name
 
 
+@pytest.fixture
+def as_reader(
+    scratch: ScratchDatabase, as_superuser: Connection, reader: str, connect: Connect
+) -> Iterator[Connection]:
+    """Connect as somebody who may read the tables, and no more."""
+    execute(as_superuser, f"GRANT SELECT ON {scratch.name}.* TO '{reader}'@'%'")
+    with connect(scratch.url.set(username=reader, password=PASSWORD)) as connection:
+        yield connection
+
+
 def test_grants_are_part_of_the_schema(
     backend: Backend, scratch: ScratchDatabase, as_superuser: Connection, reader: str
 ) -> None:
@@ -59,46 +69,35 @@ def test_grants_are_part_of_the_schema(
 
 
 def test_whoever_waits_sees_the_run_that_holds_the_lock(
-    backend: Backend,
-    scratch: ScratchDatabase,
-    as_superuser: Connection,
-    reader: str,
-    connect: Connect,
+    backend: Backend, as_superuser: Connection, as_reader: Connection
 ) -> None:
-    execute(as_superuser, f"GRANT SELECT ON {scratch.name}.* TO '{reader}'@'%'")
-    with connect(scratch.url.set(username=reader, password=PASSWORD)) as waiter:
-        for run_id in ("0123456789abcdef" * 2, "f" * 32):
-            with (
-                backend.lock(as_superuser, "key", 0, run_id),
-                pytest.raises(LockedError) as caught,
-                backend.lock(waiter, "key", 0, "5" * 32),
-            ):
-                pytest.fail("two hold the lock")
-            message = caught.value.message
-            (said,) = re.findall(r": run ([0-9a-f]+) since (\S+Z), session \d+$", message)
-            assert said[0] == run_id[:8]
-            since = datetime.strptime(said[1], "%Y-%m-%dT%H:%M%z")
-            assert abs(datetime.now(UTC) - since) < timedelta(minutes=3)
+    for run_id in ("0123456789abcdef" * 2, "f" * 32):
         with (
-            backend.lock(as_superuser, "key", 0),
+            backend.lock(as_superuser, "key", 0, run_id),
             pytest.raises(LockedError) as caught,
-            backend.lock(waiter, "key", 0),
+            backend.lock(as_reader, "key", 0, "5" * 32),
         ):
             pytest.fail("two hold the lock")
-        assert "run" not in caught.value.message, "that is how another run was called"
+        message = caught.value.message
+        (said,) = re.findall(r": run ([0-9a-f]+) since (\S+Z), session \d+$", message)
+        assert said[0] == run_id[:8]
+        since = datetime.strptime(said[1], "%Y-%m-%dT%H:%M%z")
+        assert abs(datetime.now(UTC) - since) < timedelta(minutes=3)
+    with (
+        backend.lock(as_superuser, "key", 0),
+        pytest.raises(LockedError) as caught,
+        backend.lock(as_reader, "key", 0),
+    ):
+        pytest.fail("two hold the lock")
+    assert "run" not in caught.value.message, "that is how another run was called"
 
 
 def test_a_reader_sees_what_he_may(
-    backend: Backend,
-    scratch: ScratchDatabase,
-    as_superuser: Connection,
-    reader: str,
-    connect: Connect,
+    backend: Backend, as_superuser: Connection, as_reader: Connection
 ) -> None:
-    execute(as_superuser, *SCHEMA, f"GRANT SELECT ON {scratch.name}.* TO '{reader}'@'%'")
+    execute(as_superuser, *SCHEMA)
     whole = backend.snapshot(as_superuser)
-    with connect(scratch.url.set(username=reader, password=PASSWORD)) as connection:
-        seen = backend.snapshot(connection)
+    seen = backend.snapshot(as_reader)
     assert "not visible to this user" in seen.objects["view open_jobs"]
     kinds = {"table", "column", "index", "constraint", "primary-key", "partitions", "database"}
     for key in whole.objects.keys() | seen.objects.keys():

@@ -324,9 +324,6 @@ def undisturbed(connection: Connection) -> Iterator[None]:
             connection.rollback()
 
 
-AT_ONCE = {"stream_results": False, "yield_per": None}  # so that all rows are the cursor's to give
-
-
 def asked_beside(connection: Connection, sql: str) -> tuple[tuple[str, ...], list[Any]]:
     """Return columns and rows of *sql* as the driver gives them, in the transaction of now.
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import (
-    AT_ONCE,
     Failure,
     Held,
     at_return,
@@ -22,6 +21,7 @@ from topchef_schema.backends.base import (
     safe_label,
     undisturbed,
 )
+from topchef_schema.backends.driver_rows import AT_ONCE
 from topchef_schema.backends.mysql_holder import introduce, introduced
 from topchef_schema.backends.scripting import with_semicolon
 from topchef_schema.errors import LockedError, UnreachableError

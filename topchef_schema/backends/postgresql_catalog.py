@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from topchef_schema import collecting
 from topchef_schema.backends import postgresql_queries as queries
-from topchef_schema.backends.base import AT_ONCE
+from topchef_schema.backends.driver_rows import AT_ONCE, taken
 from topchef_schema.backends.postgresql_connection import passing_transaction
 from topchef_schema.backends.postgresql_rare import RARE
 
@@ -83,14 +83,9 @@ def said(connection: Connection, spelling: Mapping[str, object]) -> Iterable[Any
 
 
 def _asked(connection: Connection, query: str) -> Sequence[Any]:
-    """Return the rows of *query* as the driver gives them: SQLAlchemy would wrap each of them."""
     from sqlalchemy import text
 
-    result = connection.execute(text(query), execution_options=AT_ONCE)
-    cursor: Any = result.cursor
-    found: Sequence[Any] = cursor.fetchall()
-    result.close()
-    return found
+    return taken(connection.execute(text(query), execution_options=AT_ONCE))
 
 
 def details(found: Iterable[Any]) -> Details:

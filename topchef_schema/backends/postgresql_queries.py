@@ -52,6 +52,16 @@ SOME_RELATIONS = """c.oid = ANY ($1) AND NOT EXISTS (SELECT FROM pg_depend e
     WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"""
 """The conditions for ``{these}``; the second one looks for members of extensions one by one."""
 
+
+def _with_parts(kinds: str) -> str:
+    """Return the relations of these *kinds*, with the beginning of the names of their parts."""
+    return f"""WITH c AS MATERIALIZED (
+  SELECT c.oid, c.relispartition, c.relname::text,
+    format('%I.%I', n.nspname, c.relname) AS qualified
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ({kinds}) AND {{these}} AND {LASTING})"""
+
+
 RELATIONS = f"""
 SELECT 'pg_class', c.oid, 0,
   CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized-view' WHEN 'S' THEN 'sequence'
@@ -110,11 +120,7 @@ WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'c') AND {{these}} AND {LASTIN
 # Of the options of a column only the documented ones: since the minor releases of November 2026
 # there is also pg_attver, a stamp of the server's own that differs from table to table.
 COLUMNS = f"""
-WITH c AS MATERIALIZED (
-  SELECT c.oid, c.relispartition, c.relname::text,
-    format('%I.%I', n.nspname, c.relname) AS qualified
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p', 'f', 'c') AND {{these}} AND {LASTING})
+{_with_parts("'r', 'p', 'f', 'c'")}
 SELECT 'pg_class', a.attrelid, a.attnum::int, 'column',
   c.qualified || '.' || quote_ident(a.attname), c.relname, NULL,
   concat_ws(' ', format_type(a.atttypid, a.atttypmod),
@@ -195,10 +201,7 @@ WHERE {{these}} AND {LASTING}
 """
 
 ATTACHED = f"""
-WITH c AS MATERIALIZED (
-  SELECT c.oid, c.relname::text, format('%I.%I', n.nspname, c.relname) AS qualified
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND {{these}} AND {LASTING})
+{_with_parts("'r', 'p', 'f', 'v', 'm'")}
 SELECT 'pg_trigger', t.oid, 0, 'trigger', c.qualified || '.' || quote_ident(t.tgname),
   c.relname, NULL,
   concat_ws(', ', pg_get_triggerdef(t.oid),

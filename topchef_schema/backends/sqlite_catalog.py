@@ -6,9 +6,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import compress, count
 from operator import ne
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from topchef_schema import collecting
+from topchef_schema.backends.driver_rows import AT_ONCE, taken
 from topchef_schema.backends.sqlite_schema import definitions
 from topchef_schema.model import Snapshot
 
@@ -67,10 +68,9 @@ class Catalog:
     @collecting.paused()
     def read(self, connection: Connection) -> None:
         """Bring *objects* up to date."""
-        result = connection.exec_driver_sql(CATALOG)
-        cursor: Any = result.cursor
-        rows: list[Row] = list(cursor.fetchall())
-        result.close()
+        rows: list[Row] = list(
+            taken(connection.exec_driver_sql(CATALOG, execution_options=AT_ONCE))
+        )
         gone, came = _differing(self._rows, rows)
         self._rows = rows
         if self._alone and self._stand_alone(gone, came):

@@ -15,13 +15,15 @@ from typing import NamedTuple
 BARE = r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*"
 """A name without quotes: all that is not ASCII may stand in it (sqlite3CtypeMap)."""
 
-QUOTED = r"""'[^']*(?:''[^']*)*'|"[^"]*(?:""[^"]*)*"|`[^`]*(?:``[^`]*)*`|\[[^\]]*\]"""
+_STRING = r"'[^']*(?:''[^']*)*'"
+_NAME = r'"[^"]*(?:""[^"]*)*"|`[^`]*(?:``[^`]*)*`|\[[^\]]*\]'
+QUOTED = f"{_STRING}|{_NAME}"
 
 PATTERN = re.compile(
     rf"""
     [ \t-\r]+ | --[^\n]* | /\*.*?(?:\*/|\Z)
-    | (?P<string>[xX]?'(?:[^']|'')*')
-    | (?P<name>"(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\])
+    | (?P<string>[xX]?{_STRING})
+    | (?P<name>{_NAME})
     | (?P<number>\.?[0-9][\w.]*(?:(?<=[eE])[+-][0-9]+)?)
     | (?P<word>{BARE})
     | (?P<sign>\|\| | <= | >= | <> | != | == | << | >> | ->> | -> | .)

@@ -66,9 +66,10 @@ class OwnStatement:
                 else:
                     cursor.executemany(compiled.sql, values)
             except connection.dialect.loaded_dbapi.Error as error:
-                in_ascii = [self._in_ascii(row) for row in rows]
-                if error.args[:1] == (NO_SUCH_CHARACTER,) and in_ascii != list(rows):
-                    return self.send(connection, in_ascii)
+                if error.args[:1] == (NO_SUCH_CHARACTER,):
+                    in_ascii = [self._in_ascii(row) for row in rows]
+                    if in_ascii != list(rows):
+                        return self.send(connection, in_ascii)
                 connection._handle_dbapi_exception(error, compiled.sql, None, None, None)
             tell = connection.info.get(SENT_BESIDE)
             if tell is not None:

@@ -87,10 +87,10 @@ class Session:
     _begun_before: Any = field(default=None, init=False)
 
     def __enter__(self) -> Session:
-        # The CREATE of the version table may still be uncommitted: a rollback would drop it.
-        if self.isolate and not self.context.as_sql:
-            self._commit_open()
         if not self.context.as_sql:
+            # The CREATE of the version table may still be uncommitted: a rollback would drop it.
+            if self.isolate:
+                self._commit_open()
             self._begun_before = self.connection.get_transaction()
         return self
 
