@@ -246,6 +246,28 @@ def test_the_lock_is_exclusive_and_its_holder_is_named(
         assert not connection.in_transaction()
 
 
+@pytest.mark.parametrize("how", ["ended", "killed"])
+def test_who_only_looks_is_told_who_holds_the_lock(
+    how: str, backend: Backend, scratch: ScratchDatabase, connection: sa.Connection
+) -> None:
+    assert backend.lock_holder(connection, KEY) is None
+    with other_process("hold", backend.name, scratch.url) as (process, _):
+        said = backend.lock_holder(connection, KEY)
+        assert said is not None
+        assert any(character.isdigit() for character in said), "names no process"
+        assert str(scratch.url.password or "no password") not in said
+        assert not connection.in_transaction()
+        if how == "killed":
+            process.kill()
+            process.wait(10)
+    deadline = time.monotonic() + 10
+    while backend.lock_holder(connection, KEY) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with backend.lock(connection, KEY, timeout=0):
+        pass
+
+
 def test_the_lock_is_refused_at_once_with_no_timeout(
     backend: Backend, scratch: ScratchDatabase, connect: Connect
 ) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tests.backends.mysql_schema import PASSWORD, SCHEMA, account, execute
 from topchef_schema.backends.base import Failure
-from topchef_schema.backends.mysql_protocol import lock_name
+from topchef_schema.backends.mysql_lock import lock_name
 from topchef_schema.errors import LockedError, UnreachableError
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
 from tests.whole_projects import MakeProject, call, execute, query, revision, tables, text
 from topchef_schema import stamp, upgrade
@@ -16,7 +17,7 @@ from topchef_schema import stamp, upgrade
 if TYPE_CHECKING:
     import subprocess
 
-    from topchef_schema.backends.base import ScratchDatabase
+    from topchef_schema.backends.base import Backend, ScratchDatabase
 
 
 def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
@@ -141,6 +142,18 @@ def test_packaged_project_on_somebody_elses_database(
     refused(call("downgrade", "base", *url), 8, "is not TopChef's")
     assert tables(scratch) == {"theirs", "alembic_version"}
     assert query(scratch, "SELECT version_num FROM alembic_version") == [("theirs",)]
+
+
+def test_packaged_project_where_another_first_run_is_at_work(
+    without_project: Path, scratch: ScratchDatabase, backend: Backend
+) -> None:
+    """Its tables come before its first version row: they may be nobody else's."""
+    execute(scratch, "CREATE TABLE jobs (id INTEGER PRIMARY KEY)")
+    engine = sa.create_engine(scratch.url, poolclass=sa.NullPool)
+    with engine.connect() as connection, backend.lock(connection, ".alembic_version", 5):
+        done = call("upgrade", "--lock-timeout", "0", "--url", text(scratch))
+        refused(done, 4, "another migrator holds the lock")
+    refused(call("upgrade", "--url", text(scratch)), 8, "is not TopChef's")
 
 
 def test_packaged_project_at_home(without_project: Path) -> None:

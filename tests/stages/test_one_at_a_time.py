@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.busy_migrator import wait_for
 from tests.documents_of_reports import checked
-from tests.whole_projects import MakeProject, Whole, query, revision, tables, text
-from topchef_schema import history
+from tests.whole_projects import MakeProject, Whole, query, revision, start, tables, text
+from topchef_schema import history, repair, status, upgrade
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from topchef_schema.backends.base import Backend, ScratchDatabase, Server
 
 # They take long, and what they try depends on the servers more than on versions.
@@ -67,6 +71,18 @@ def test_eight_at_once(project: MakeProject, server: Server, *, exhaustive: bool
             server.drop(database)
 
 
+def test_four_first_runs_of_the_packaged_project_at_once(
+    scratch: ScratchDatabase, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "topchef_schema", "upgrade", "--url", text(scratch)]
+    processes = [start(command, tmp_path, {}) for _ in range(4)]
+    for each in processes:
+        _, said = each.communicate(timeout=120)
+        assert each.returncode == 0, said
+        assert "cannot be read" not in said
+    assert {"services", "jobs", "job_sets"} <= tables(scratch)
+
+
 def test_the_holder_is_named_by_its_run(
     project: MakeProject, scratch: ScratchDatabase, backend: Backend
 ) -> None:
@@ -84,6 +100,54 @@ def test_the_holder_is_named_by_its_run(
     assert len(named) >= 8
     assert run_id.startswith(named)
     assert " since 20" in done.stderr
+
+
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
+def test_a_revision_that_is_on_the_way_was_not_interrupted(
+    project: MakeProject, scratch: ScratchDatabase
+) -> None:
+    begins = (
+        'with op.get_context().autocommit_block():\n    op.execute("CREATE TABLE begun (id INT)")\n'
+    )
+    shop = project(
+        settings="transaction_per_migration = true",
+        versions={"a1.py": revision("a1", begins + STOPS)},
+    )
+    at_work = started(shop, scratch)
+    seen = status(shop.on(scratch))
+    shown = repair(shop.on(scratch))
+    for report in (seen, shown):
+        assert [each.rule for each in report.findings] == ["migration-under-way"]
+        assert re.search(r"run [0-9a-f]{8}.* since 20", report.findings[0].message)
+    assert "a1 is on the way up right now" in seen.findings[0].message
+    assert (shown.data, shown.tables) == ({"interrupted": []}, ())
+
+    at_work.kill()
+    at_work.communicate()
+    (shop.root / "go").touch()
+    (left,) = repair(shop.on(scratch)).findings
+    assert left.rule == "interrupted-revision"
+    succeeded(shop.start("upgrade", "--url", text(scratch)))
+    assert (status(shop.on(scratch)).findings, repair(shop.on(scratch)).findings) == ((), ())
+
+
+@pytest.mark.backends("mariadb", "mysql")
+def test_an_upgrade_waits_for_a_downgrade_that_has_begun(
+    project: MakeProject, scratch: ScratchDatabase
+) -> None:
+    """Nothing is pending until that one moves the version row: only its journal tells of it."""
+    create, drop = 'op.execute("CREATE TABLE t (id INT)")', 'op.execute("DROP TABLE t")'
+    shop = project(versions={"a1.py": revision("a1", create, f"{drop}\n{STOPS}")})
+    upgrade(shop.on(scratch))
+    down = shop.start("downgrade", "base", "--accept-data-loss", "--url", text(scratch))
+    wait_for(shop.root / "started", down)
+    up = shop.start("upgrade", "--url", text(scratch))
+    with pytest.raises(subprocess.TimeoutExpired):
+        up.wait(3)
+    (shop.root / "go").touch()
+    succeeded(down)
+    succeeded(up)
+    assert "t" in tables(scratch)
 
 
 @pytest.mark.fact(3)

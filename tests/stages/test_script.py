@@ -354,6 +354,19 @@ VARIES = {
 }
 
 
+def test_a_revision_that_fails_leaves_no_files_of_the_second_recording(
+    project: MakeProject,
+) -> None:
+    up = 'import uuid\nop.execute("SELECT 1")\nraise ValueError(uuid.NAMESPACE_DNS)'
+    shop = project(versions={"a1.py": FIRST, "b2.py": revision("b2", up, down="a1")})
+    folder = shop.root / "tmp"
+    folder.mkdir()
+    done = shop.program("sql", "--on", "postgresql", TMPDIR=str(folder))
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("case", VARIES)
 def test_values_that_differ_each_time_are_named(project: MakeProject, case: str) -> None:
     first, value = VARIES[case]

@@ -236,6 +236,9 @@ class Backend(Protocol):
         was not in. Gives what says whether the lock is still held.
         """
 
+    def lock_holder(self, connection: Connection, key: str) -> str | None:
+        """Say who holds the migration lock *key* now, None where nobody does. Only reads."""
+
     def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
         """Return what keeps the statements of revisions on *connection* within *limits*."""
 

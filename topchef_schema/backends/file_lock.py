@@ -26,6 +26,9 @@ if sys.platform == "win32":
             return True
         return False
 
+    def _held_by_another(file: IO[str]) -> bool:
+        return not try_lock(file)
+
 else:
     import fcntl
 
@@ -35,6 +38,13 @@ else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         return False
+
+    def _held_by_another(file: IO[str]) -> bool:
+        # Shared, so that two that look do not take each other for the holder.
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+        return True
 
 
 @contextmanager
@@ -47,7 +57,7 @@ def held(path: Path, key: str, timeout: float, run_id: str = "") -> Iterator[Non
     with _opened(path) as file:
         if not any(try_lock(file) for _ in attempts(timeout)):
             raise LockedError(
-                f"another migrator holds the lock: {_holder(file)}",
+                f"another migrator holds the lock: {_signature(file)}",
                 where=str(path),
                 hint="wait until it is done, or allow a longer wait",
             )
@@ -55,6 +65,20 @@ def held(path: Path, key: str, timeout: float, run_id: str = "") -> Iterator[Non
         yield
         # Not where the block failed: an error on top of its error would hide it.
         file.truncate(0)
+
+
+def holder(path: Path) -> str | None:
+    """Return who holds the lock on the file at *path*; None where nobody does, or none can tell.
+
+    Whoever ends in order takes the name out of the file: only where one is left is the kernel
+    asked, because to ask is to lock for a moment.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            said = file.readline().strip()
+            return said if said and _held_by_another(file) else None
+    except OSError:
+        return None
 
 
 def _opened(path: Path) -> IO[str]:
@@ -81,6 +105,6 @@ def _sign(file: IO[str], key: str, run_id: str) -> None:
     file.flush()
 
 
-def _holder(file: IO[str]) -> str:
+def _signature(file: IO[str]) -> str:
     file.seek(0)
     return file.readline().strip() or "a process that has not signed yet"

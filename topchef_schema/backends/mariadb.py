@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topchef_schema import collecting
-from topchef_schema.backends import mysql_catalog, mysql_protocol, mysql_scratch, mysql_throwaway
+from topchef_schema.backends import (
+    mysql_catalog,
+    mysql_lock,
+    mysql_protocol,
+    mysql_scratch,
+    mysql_throwaway,
+)
 from topchef_schema.backends.literals import write_as_sent
 from topchef_schema.backends.mysql_catalog import Catalog, Rows
 from topchef_schema.backends.mysql_ddl import MySQLCommits
@@ -145,7 +151,11 @@ class MariaDB:
     ) -> AbstractContextManager[Held]:
         """Hold a lock of the server by name, on *connection* itself."""
         self.commit_rules.forget()
-        return mysql_protocol.lock(connection, key, timeout, run_id)
+        return mysql_lock.held(connection, key, timeout, run_id)
+
+    def lock_holder(self, connection: Connection, key: str) -> str | None:
+        """Ask the server which session holds the lock."""
+        return mysql_lock.holder(connection, key)
 
     def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
         """Return what sets them in the session."""

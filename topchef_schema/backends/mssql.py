@@ -67,6 +67,10 @@ class SQLServer:
         """Refuse: nothing is connected to."""
         raise unreachable(self.title)
 
+    def lock_holder(self, connection: Connection, key: str) -> str | None:
+        """Refuse: nothing is connected to."""
+        raise unreachable(self.title)
+
     def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
         """Refuse: nothing is connected to."""
         raise unreachable(self.title)

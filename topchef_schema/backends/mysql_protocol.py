@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import importlib.util
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import (
     Failure,
-    Held,
-    at_return,
-    attempts,
     driver_connection,
     first_line,
     safe_label,
     undisturbed,
 )
 from topchef_schema.backends.driver_rows import AT_ONCE
-from topchef_schema.backends.mysql_holder import introduce, introduced
 from topchef_schema.backends.scripting import with_semicolon
-from topchef_schema.errors import LockedError, UnreachableError
+from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, CursorResult
@@ -37,7 +31,8 @@ NUMBERS: Mapping[int, Failure] = {
     1049: Failure.NO_SUCH_DATABASE,
     **dict.fromkeys((1142, 1143, 1370, 1792, 1836, 3989), Failure.READ_ONLY),
     **dict.fromkeys((1021, 1114), Failure.DISK_FULL),
-    **dict.fromkeys((1205, 3572), Failure.LOCK_TIMEOUT),
+    # 1684 is a table that another session is making, or altering: MySQL does not wait for it.
+    **dict.fromkeys((1205, 1684, 3572), Failure.LOCK_TIMEOUT),
     **dict.fromkeys((1213, 1614, 3058), Failure.DEADLOCK),
     **dict.fromkeys((1317, 1969, 3024), Failure.CANCELLED),
     **dict.fromkeys((0, 1053, 1927, 2006, 2013, 2014, 2055, 4031), Failure.CONNECTION_LOST),
@@ -252,82 +247,6 @@ def identity(connection: Connection, *, server: str) -> str:
 def user(connection: Connection) -> str:
     """Return the account that the server took us for, which is not always what we said."""
     return str(one(connection, "SELECT current_user()")[0])
-
-
-def lock_name(database: str, key: str) -> str:
-    """Return the name of a lock: those of a server are shared, and have at most 64 characters."""
-    digest = hashlib.sha256(f"{database}\0{key}".encode()).hexdigest()
-    return f"topchef:{digest[:48]}"
-
-
-@contextmanager
-def lock(connection: Connection, key: str, timeout: float, run_id: str = "") -> Iterator[Held]:
-    """Hold the lock *key* of the database behind *connection*, on that very connection.
-
-    When the client dies while the server still runs a statement of it, MariaDB and MySQL keep
-    the session, and with it the lock, until the statement ends. A lock on a second connection
-    would be gone at once, and the next run would collide with the statement.
-    """
-    (database,) = one(connection, "SELECT database()")
-    name = lock_name(database or "", key)
-    for _ in attempts(timeout):
-        if one(connection, f"SELECT GET_LOCK('{name}', 0)") == (1,):
-            break
-    else:
-        raise _locked(connection, name, database)
-    mine = connection.connection.dbapi_connection
-    names = [*introduce(connection, name, run_id), name]
-
-    def held() -> bool:
-        # After a lost session SQLAlchemy makes another one, which holds nothing.
-        if connection.closed or connection.invalidated:
-            return False
-        return connection.connection.dbapi_connection is mine
-
-    with at_return(connection, _released(names)):
-        try:
-            yield held
-        finally:
-            _release(connection, names)
-
-
-def _release(connection: Connection, names: Sequence[str]) -> None:
-    from sqlalchemy.exc import DBAPIError, InvalidRequestError
-
-    if connection.closed or connection.invalidated:
-        return  # released on its way back to the pool, or by the server with the session
-    with contextlib.suppress(DBAPIError, InvalidRequestError):
-        one(connection, _letting_go(names))
-
-
-def _released(names: Sequence[str]) -> Callable[[Any], None]:
-    def release(session: Any) -> None:
-        with contextlib.closing(session.cursor()) as cursor:
-            cursor.execute(_letting_go(names))
-            cursor.fetchall()
-
-    return release
-
-
-def _letting_go(names: Sequence[str]) -> str:
-    return f"SELECT {', '.join(f'RELEASE_LOCK({each!r})' for each in names)}"
-
-
-def _locked(connection: Connection, name: str, database: str) -> LockedError:
-    (session,) = one(connection, f"SELECT IS_USED_LOCK('{name}')")
-    run = introduced(connection, name, session)
-    found = [row for row in processes(connection) if row["Id"] == session]
-    holder = f"{run}, session {session}" if run else f"session {session}"
-    if found:
-        row = found[0]
-        # Of a worker that only waits for its client, the server knows no more than this.
-        doing = "idle" if row["Command"] == "Sleep" else str(row["State"] or row["Command"])
-        holder += f" ({row['User']} from {row['Host']}, {doing} for {row['Time']} s)"
-    return LockedError(
-        f"another migrator holds the lock: {holder if session else 'it has just let go'}",
-        where=f'database "{database}", lock "{name}"',
-        hint=f"wait for it, or look with SHOW PROCESSLIST; KILL {session or 'ID'} ends it",
-    )
 
 
 def processes(connection: Connection) -> list[Mapping[str, Any]]:

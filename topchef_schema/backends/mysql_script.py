@@ -27,7 +27,7 @@ SET {refused} = IF(GET_LOCK({lock}, 0) = 1, NULL,
   CONCAT('another migrator holds the lock: session ', COALESCE(IS_USED_LOCK({lock}), 'unknown'),
     COALESCE((SELECT CONCAT(' (', user, ' from ', host, ')') FROM information_schema.processlist
       WHERE id = IS_USED_LOCK({lock})), '')));"""
-"""The name is that of `mysql_protocol.lock_name`."""
+"""The name is that of `mysql_lock.lock_name`."""
 
 _PREAMBLE = """\
 SET NAMES utf8mb4;

@@ -114,6 +114,12 @@ class PostgreSQL:
 
         return postgresql_lock.held(connection, key, timeout, run_id)
 
+    def lock_holder(self, connection: Connection, key: str) -> str | None:
+        """Look for the advisory lock among those of the server."""
+        from topchef_schema.backends import postgresql_lock
+
+        return postgresql_lock.holder(connection, key)
+
     def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
         """Return what sets them for the length of a transaction."""
         from topchef_schema.backends.postgresql_timeouts import PostgreSQLTimeouts

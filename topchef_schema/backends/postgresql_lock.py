@@ -69,18 +69,16 @@ def held(connection: Connection, key: str, timeout: float, run_id: str = "") -> 
     would belong to nobody there.
     """
     where = safe_label(connection.engine.url)
-    with passing_transaction(connection):
-        database = str(connection.exec_driver_sql("SELECT current_database()").scalar_one())
-    number = number_of(database, key)
+    number = _number(connection, key)
     bits = number & (2**64 - 1)
     deadline = time.monotonic() + timeout
     with _session(connection, where, run_id) as session:
         _refuse_pooled(connection, session, where)
         question = f"SELECT pg_catalog.pg_try_advisory_lock({number})"
         if not any(session.value(question) for _ in attempts(timeout)):
-            holder = session.value(HOLDER.format(high=bits >> 32, low=bits & (2**32 - 1)))
+            said = session.value(_question(number))
             raise LockedError(
-                f"another migrator holds the lock: {holder or 'a session that has just ended'}",
+                f"another migrator holds the lock: {said or 'a session that has just ended'}",
                 where=where,
                 hint="wait until it is done, or allow a longer wait",
             )
@@ -88,6 +86,26 @@ def held(connection: Connection, key: str, timeout: float, run_id: str = "") -> 
         _wait_for_orphans(connection, session, mark, deadline)
         with _marked(connection, mark), _ending_with(connection, session):
             yield session.alive
+
+
+def holder(connection: Connection, key: str) -> str | None:
+    """Return who holds the lock *key* of the database behind *connection*; None where nobody."""
+    question = _question(_number(connection, key))
+    with passing_transaction(connection):
+        said: str | None = connection.exec_driver_sql(question).scalar()
+    return said
+
+
+def _number(connection: Connection, key: str) -> int:
+    with passing_transaction(connection):
+        database = str(connection.exec_driver_sql("SELECT current_database()").scalar_one())
+    return number_of(database, key)
+
+
+def _question(number: int) -> str:
+    """Return what asks who holds the lock of this *number*, of which the server shows halves."""
+    bits = number & (2**64 - 1)
+    return HOLDER.format(high=bits >> 32, low=bits & (2**32 - 1))
 
 
 @contextmanager

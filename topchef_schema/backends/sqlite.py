@@ -127,6 +127,15 @@ class SQLite:
         with file_lock.held(path, key, timeout, run_id):
             yield _always
 
+    def lock_holder(self, connection: Connection, key: str) -> str | None:
+        """Look at the file beside that of the database, whatever *key* it is held for."""
+        from topchef_schema.backends import file_lock
+
+        database = _open_file(connection)
+        if database is None:
+            return None
+        return file_lock.holder(database.with_name(database.name + LOCK_SUFFIX))
+
     def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
         """Return what waits for the file, and interrupts what takes too long."""
         from topchef_schema.backends.sqlite_timeouts import SQLiteTimeouts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -353,16 +353,13 @@ class Session:
             ended = ProgramEndedError(f"it ends the program: sys.exit({error.code!r})")
             error = ended.with_traceback(error.__traceback__)
         heard = self.listener.take()
-        from sqlalchemy.exc import DBAPIError
-
-        # The statement that the driver refused was heard before it was sent.
-        refused = isinstance(error, DBAPIError) and bool(heard) and heard[-1].seconds is None
+        refused = _refused(heard, error)
         return StepFailed(
             step,
             error,
             location=self._location(step, error),
-            sent=heard[:-1] if refused else heard,
-            failed=heard[-1] if refused else None,
+            sent=tuple(each for each in heard if each is not refused),
+            failed=refused,
             own_commits=self.listener.commits,
         )
 
@@ -372,3 +369,15 @@ class Session:
             if frame.filename == file:
                 return Location(shown_path(file), frame.lineno)
         return Location(step.revision.path, None)
+
+
+def _refused(heard: Sequence[Statement], error: BaseException) -> Statement | None:
+    """Return the statement that the driver refused, which was heard before it was sent.
+
+    It is not always the last one: Alembic drops the copy of a table that it could not fill.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    if not isinstance(error, DBAPIError) or error.statement is None:
+        return None
+    return next((each for each in reversed(heard) if each.seconds is None), None)

@@ -100,6 +100,8 @@ def _shown(found: Sequence[Interrupted]) -> Report:
 
 
 def _said(found: Interrupted) -> str:
+    if found.holder is not None:
+        return f"a run is at work, so nothing can be said yet: {found.holder}"
     if found.first is None:
         return "no revision was interrupted"
     if found.undecided or found.by_script:
@@ -122,6 +124,8 @@ def _findings(found: Interrupted) -> list[Finding]:
         )
         for each in found.leftovers
     ]
+    if found.holder is not None:
+        findings.append(_under_way(found))
     first = found.first
     if first is None:
         return findings
@@ -146,6 +150,16 @@ def _findings(found: Interrupted) -> list[Finding]:
         sql=found.in_flight.sql if found.in_flight else None,
     )
     return [interrupted, *findings]
+
+
+def _under_way(found: Interrupted) -> Finding:
+    return Finding(
+        "migration-under-way",
+        Severity.INFO,
+        f"a run is at work right now: {found.holder}",
+        help="look again when it has ended",
+        backend=found.backend,
+    )
 
 
 def _rows(found: Interrupted) -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ def status(project: Project, *, check: bool = False) -> Report:
         "status",
         target=labels(seen),
         findings=(
-            *(_interrupted(each) for each in seen if each.interrupted),
+            *(_unfinished(each) for each in seen if each.unfinished),
             *(_finding(*each) for each in both if each[1] and check),
             *(one for each in changed_files.findings(project, seen).values() for one in each),
             *(finding for each in seen for finding in _unrecorded(project, each)),
@@ -83,15 +83,25 @@ def _unrecorded(project: Project, seen: Observed) -> Iterator[Finding]:
         )
 
 
-def _interrupted(seen: Observed) -> Finding:
-    left = seen.interrupted[0]
+def _unfinished(seen: Observed) -> Finding:
+    begun = seen.unfinished[0]
+    on_the_way = f"on the way {begun.direction}"
+    if seen.holder is not None:
+        return Finding(
+            rule="migration-under-way",
+            severity=Severity.INFO,
+            message=f"revision {begun.revision} is {on_the_way} right now: {seen.holder}",
+            backend=seen.backend,
+            revision=begun.revision,
+            object=seen.name,
+        )
     return Finding(
         rule="interrupted-revision",
         severity=Severity.WARNING,
-        message=f"revision {left.revision} was interrupted on the way {left.direction}",
+        message=f"revision {begun.revision} was interrupted {on_the_way}",
         help="topchef-db repair shows what was done of it; the next run goes on with it",
         backend=seen.backend,
-        revision=left.revision,
+        revision=begun.revision,
         object=seen.name,
     )
 

@@ -67,7 +67,7 @@ def migrate(
     limits = limits or Limits()
     plan = cache(plan)
     seen = observe.before_writing(project, plan)
-    if not any([plan(each.heads).steps or each.interrupted for each in seen]):
+    if not any([plan(each.heads).steps or each.unfinished for each in seen]):
         return tuple(Applied(each.label, each.backend, each.heads, each.heads) for each in seen)
     if not all(each.present for each in seen):
         look_first(project)

@@ -63,7 +63,7 @@ def lay_where_empty(project: Project, lock_timeout: float, *, history: bool = Tr
         seen = observe.within(session, target, schema=True)
         session.settle()
         assert seen.snapshot is not None
-        left = tuple(each for each in seen.interrupted if each.revision == BASELINE)
+        left = tuple(each for each in seen.unfinished if each.revision == BASELINE)
         empty = not any(key.startswith("table ") for key in seen.snapshot.objects)
         if left or (empty and not seen.heads):
             log.info("laying the baseline first: %s", _why(left))

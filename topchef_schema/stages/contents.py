@@ -43,9 +43,10 @@ class Rows:
         places = [self.columns.index(each) for each in columns]
         return [tuple(row[place] for place in places) for row in self.rows]
 
-    def shown(self, row: int) -> str:
-        """Return a row for a reader, as far as there is room."""
+    def shown(self, row: int, *, first: Collection[str] = ()) -> str:
+        """Return a row for a reader, as far as there is room; these columns *first*."""
         pairs = list(zip(self.columns, self.rows[row], strict=True))
+        pairs.sort(key=lambda pair: pair[0] not in first)
         words = [f"{name} = {_short(value)}" for name, value in pairs[:_FEW]]
         return f"({', '.join(words)}{', ...' if len(pairs) > _FEW else ''})"
 

@@ -33,7 +33,8 @@ class Target:
     """The database that env.py really connected to; *label* has no secret in it.
 
     *name* is the one it has in the setting ``databases``, None in all other projects. *run_id* is
-    what the history and the lock call this run; *locked* says whether the lock is still held.
+    what the history and the lock call this run, *lock_key* what the lock is called; *locked* says
+    whether it is still held.
     """
 
     backend: Backend
@@ -42,6 +43,7 @@ class Target:
     version_table_schema: str | None
     name: str | None = None
     run_id: str = ""
+    lock_key: str = ""
     locked: Held = lambda: True
 
     @property
@@ -160,6 +162,7 @@ class Entry:
             configured.version_table_schema,
             name,
             self.run_id,
+            configured.lock_key,
         )
         if self.project.environment.scratch:
             backend.disposable(connection)

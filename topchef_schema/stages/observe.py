@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from topchef_schema.backends.base import Failure, first_line
+from topchef_schema.backends.base import Failure, attempts, first_line
 from topchef_schema.errors import HistoryError, TopchefError
 from topchef_schema.model import (
     HistoryEntry,
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+PATIENCE = 2.0
+"""Seconds for which a table of ours is asked for again while a first run is making it."""
+
 Asked = bool | Callable[[tuple[str, ...]], bool]
 """Whether to read something, or what tells it from the heads of a database."""
 
@@ -40,7 +43,8 @@ class Observed:
 
     *name* is the one it has in the setting ``databases``, None in all other projects. *shared*:
     the history is also that of another tenant, so that it cannot tell where this one is.
-    *interrupted* is what a run that was stopped in the middle of a revision has left.
+    *unfinished* is what a run has done of a revision that it has not finished: one that was
+    stopped in the middle, or that works on it right now where *holder* says who holds the lock.
     """
 
     label: str
@@ -51,7 +55,8 @@ class Observed:
     present: bool = True
     name: str | None = None
     shared: bool = False
-    interrupted: tuple[JournalEntry, ...] = ()
+    unfinished: tuple[JournalEntry, ...] = ()
+    holder: str | None = None
 
     @property
     def database(self) -> str:
@@ -74,7 +79,15 @@ def databases(
 
     def body(session: Session, target: Target) -> Observed:
         version_tables.add(target.version_table)
-        return within(session, target, history=history, schema=schema, exclude=version_tables)
+
+        def look() -> Observed:
+            return within(session, target, history=history, schema=schema, exclude=version_tables)
+
+        def doubts(seen: Observed) -> Collection[object]:
+            return _doubts(project, seen)
+
+        seen, holder = whose(look, session, target, unfinished=doubts)
+        return replace(seen, holder=holder)
 
     found = Entry(project).run(body, look=True)
     if schema and len(version_tables) > 1:
@@ -86,6 +99,31 @@ def databases(
         replace(each, shared=bool(each.history) and read[each.database, each.history] > 1)
         for each in found
     )
+
+
+def whose(
+    look: Callable[[], T],
+    session: Session,
+    target: Target,
+    *,
+    unfinished: Callable[[T], Collection[object]],
+) -> tuple[T, str | None]:
+    """Return what *look* sees, and the run that works right now on what is *unfinished* of it.
+
+    None does where the migration lock is free: then things have been left as they are.
+    """
+    seen = look()
+    while unfinished(seen):
+        holder = target.backend.lock_holder(session.connection, target.lock_key)
+        if holder is not None:
+            return seen, holder
+        # Between the two looks a run may have finished it, and let go.
+        session.settle()
+        again = look()
+        if unfinished(again) == unfinished(seen):
+            return again, None
+        seen = again
+    return seen, None
 
 
 def within(
@@ -106,8 +144,15 @@ def within(
         history=_visible(ledger.read, "history", session, target) if wanted else (),
         snapshot=schema_of(session, target, exclude) if schema else None,
         name=target.name,
-        interrupted=_visible(journal.read, "journal", session, target),
+        unfinished=_visible(journal.read, "journal", session, target),
     )
+
+
+def _doubts(project: Project, seen: Observed) -> tuple[object, ...]:
+    """Return what may be so only while a run is at work: its tables, or rows, come one by one."""
+    moves = unrecorded(project, seen)
+    foreign = [seen.heads] if _is_foreign(project, seen) else []
+    return (*seen.unfinished, *moves.applied, *moves.reverted, *foreign)
 
 
 def _visible(
@@ -119,14 +164,20 @@ def _visible(
     """Read a table of ours; where this user may not, say so, and go on without it."""
     from sqlalchemy.exc import DBAPIError
 
-    try:
-        return read(session.connection, target.version_table_schema)
-    except DBAPIError as error:
-        if target.backend.failure(error) is Failure.CONNECTION_LOST:
-            raise
-        log.warning("%s: the %s cannot be read: %s", target.label, what, first_line(error))
-        session.settle()
-        return ()
+    refused = None
+    for _ in attempts(PATIENCE):
+        try:
+            return read(session.connection, target.version_table_schema)
+        except DBAPIError as error:
+            refused, meaning = error, target.backend.failure(error)
+            if meaning is Failure.CONNECTION_LOST:
+                raise
+            session.settle()
+            if meaning is not Failure.LOCK_TIMEOUT:
+                break
+    assert refused is not None
+    log.warning("%s: the %s cannot be read: %s", target.label, what, first_line(refused))
+    return ()
 
 
 def before_writing(
@@ -147,19 +198,26 @@ def before_writing(
 
 
 def refuse_foreign(project: Project, seen: Observed) -> None:
-    """Raise `HistoryError` where the packaged project would change somebody else's database."""
-    if not project.packaged:
-        return
-    tables = any(key.startswith("table ") for key in (seen.snapshot or Snapshot({})).objects)
-    # Where the first revision failed half-way, the history alone tells whose tables they are.
-    empty = not tables or bool(seen.history)
-    ours = all(map(project.revisions.known, seen.heads)) if seen.heads else empty
-    if not ours:
+    """Raise `HistoryError` where the packaged project would change somebody else's database.
+
+    What a run is at work on is looked at again under the lock.
+    """
+    if seen.holder is None and _is_foreign(project, seen):
         raise HistoryError(
             "no alembic.ini here, and this database is not TopChef's",
             where=seen.label,
             hint="run topchef-db in the folder of your project, or name its file with -c",
         )
+
+
+def _is_foreign(project: Project, seen: Observed) -> bool:
+    if not project.packaged:
+        return False
+    if seen.heads:
+        return not all(map(project.revisions.known, seen.heads))
+    # Where the first revision stopped half-way, only our own tables tell whose the others are.
+    tables = any(key.startswith("table ") for key in (seen.snapshot or Snapshot({})).objects)
+    return tables and not seen.history and not seen.unfinished
 
 
 def when_something_is_to_do(
@@ -200,8 +258,11 @@ def require_known(project: Project, seen: Observed) -> None:
 
 
 def unrecorded(project: Project, seen: Observed) -> UnrecordedMoves:
-    """Tell which moves of a database, looked at with its history, have no row there."""
-    if seen.shared:
+    """Tell which moves of a database, looked at with its history, have no row there.
+
+    None while a run is at work, whose rows are not all there yet.
+    """
+    if seen.shared or seen.holder is not None:
         return UnrecordedMoves()
     return unrecorded_moves(seen.history, seen.heads, project.revisions)
 

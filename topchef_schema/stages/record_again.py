@@ -71,6 +71,8 @@ def beside(
         second = thread.submit(workers.call, _recorded, project, steps, backend, on, database)
         try:
             yield lambda recording: _compared(recording, second.result())
+        except Exception:
+            raise  # the second one comes to its end as the first did, and cleans up
         except BaseException:
             workers.end()
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from topchef_schema.errors import TopchefError
@@ -15,7 +15,7 @@ from topchef_schema.model import (
     Step,
     in_flight,
 )
-from topchef_schema.stages import apply, journal, resume, run_history
+from topchef_schema.stages import apply, journal, observe, resume, run_history
 from topchef_schema.stages.entry import Entry, Target
 from topchef_schema.stages.run import Applied, Repair
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from topchef_schema.bridge.session import Session
     from topchef_schema.project import Project
 
+    Left = tuple[tuple[JournalEntry, ...], tuple[Leftover, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
@@ -32,7 +34,8 @@ class Interrupted:
 
     *undecided* says that only a person can know whether the statement *in_flight* was done; else it
     was not, and one that was is among *done*. *to_do* are the statements that were not sent, as
-    far as the revision tells without a database; *why_unknown* says why it does not.
+    far as the revision tells without a database; *why_unknown* says why it does not. Where *holder*
+    says who holds the migration lock, nothing was interrupted: that run is at work.
     """
 
     label: str
@@ -43,6 +46,7 @@ class Interrupted:
     undecided: bool = False
     to_do: tuple[Statement, ...] = ()
     why_unknown: str | None = None
+    holder: str | None = None
 
     @property
     def by_script(self) -> bool:
@@ -59,28 +63,35 @@ def show(project: Project) -> tuple[Interrupted, ...]:
     """Look at what interrupted runs left in each database; only reads."""
 
     def body(session: Session, target: Target) -> Interrupted:
-        entries = journal.read(session.connection, target.version_table_schema)
+        rules = target.backend.commit_rules
+        assert rules is not None
+
+        def look() -> Left:
+            left = journal.read(session.connection, target.version_table_schema)
+            return left, rules.leftovers(session.connection)
+
+        (entries, leftovers), holder = observe.whose(
+            look, session, target, unfinished=lambda each: (*each[0], *each[1])
+        )
+        nothing = Interrupted(target.label, target.backend.name, (), None, (), holder=holder)
+        if holder is not None:
+            return nothing
         if entries and resume.settled(entries, project.revisions.applied_at(session.heads())):
             entries = ()
         open_ = None if entries and entries[0].by_script else in_flight(entries)
         happened = resume.took_effect(open_, session, target) if open_ else None
-        rules = target.backend.commit_rules
-        assert rules is not None
-        return Interrupted(
-            target.label,
-            target.backend.name,
+        return replace(
+            nothing,
             done=entries if open_ is None or happened else entries[:-1],
             in_flight=None if happened else open_,
             undecided=open_ is not None and happened is None,
-            leftovers=rules.leftovers(session.connection),
+            leftovers=leftovers,
         )
 
     return tuple(_with_the_rest(project, each) for each in Entry(project).run(body, look=True))
 
 
 def _with_the_rest(project: Project, found: Interrupted) -> Interrupted:
-    from dataclasses import replace
-
     from topchef_schema.backends import named
     from topchef_schema.stages import record
 
@@ -150,6 +161,6 @@ def mark(
         session.commit()
         return Applied(target.label, target.backend.name, before, session.heads())
 
-    if not any(each.first for each in show(project)):
+    if not any(each.first or each.holder for each in show(project)):
         return ()
     return tuple(Entry(project, lock_timeout=lock_timeout, announce=True).run(body))

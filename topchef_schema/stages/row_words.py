@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from topchef_schema.model import named_tables
-from topchef_schema.stages.contents import Contents, Loss, Rows
+from topchef_schema.stages.contents import NULL, Contents, Loss, Rows
 
 About = Mapping[str, str]
 """The object of a finding, and so on."""
@@ -65,7 +66,29 @@ def concerned(sql: str, message: str, contents: Contents) -> str | None:
     return next((filled[each] for each in named if each in filled), None)
 
 
-def such_rows(rows: Rows) -> str:
-    """Say what to do about rows such as these: the last ones too, they hold what is peculiar."""
-    places = sorted({0, len(rows.rows) // 2, len(rows.rows) - 1})
-    return "let it cope with rows such as " + ", ".join(rows.shown(place) for place in places)
+def such_rows(rows: Rows, sql: str, message: str) -> str:
+    """Say what to do about the rows on which *sql* fails, so far as the server's *message* tells.
+
+    Of those the first and the last, which holds what is peculiar, and one between.
+    """
+    named = re.findall(r"[\"'`.](\w+)", message)
+    # Not any word of the message: "value" and "type" are columns, too.
+    about = [each for each in named if each in rows.columns] or [
+        each for each in dict.fromkeys(re.findall(r"\w+", sql)) if each in rows.columns
+    ]
+    failing = _failing(rows.only(about), f"{sql} {message}".lower()) or range(len(rows.rows))
+    places = sorted({failing[0], failing[len(failing) // 2], failing[-1]})
+    shown = (rows.shown(place, first=about) for place in places)
+    return "let it cope with rows such as " + ", ".join(shown)
+
+
+def _failing(values: Sequence[tuple[str, ...]], words: str) -> Sequence[int]:
+    """Return the places of those *values* that *words*, a statement and an error, may be about."""
+    missing = [place for place, row in enumerate(values) if NULL in row]
+    if "null" in words and missing:
+        return missing
+    if "unique" in words or "duplicate" in words:
+        often = Counter(values)
+        return [place for place, row in enumerate(values) if often[row] > 1 and NULL not in row]
+    longest = max((max(map(len, row), default=0) for row in values), default=0)
+    return [place for place, row in enumerate(values) if max(map(len, row), default=0) == longest]

@@ -160,9 +160,9 @@ class Run:
             ledger.write_waiting(session.connection)
 
     def _interrupted(self, seen: Observed) -> Plan:
-        if not seen.interrupted:
+        if not seen.unfinished:
             return Plan((), seen.heads)
-        left = seen.interrupted[0]
+        left = seen.unfinished[0]
         self.project.revisions.require_known((left.revision,))
         step = Step(self.project.revisions.one(left.revision), left.direction)
         return Plan((step,), seen.heads)

@@ -204,15 +204,17 @@ class UpDownUp:
 
     def _again_without_rows(self, failed: StepFailed, contents: Contents | None = None) -> Ending:
         sql = failed.failed.sql if failed.failed else None
-        table = row_words.concerned(sql or "", first_line(failed.cause), contents or {})
+        message = first_line(failed.cause)
+        table = row_words.concerned(sql or "", message, contents or {})
+        rows = None if table is None else (contents or {})[table]
         self.on_rows = self.finding(
             "fails-on-rows",
             Severity.WARNING,
-            "works on empty tables, and fails when they hold rows: " + first_line(failed.cause),
+            f"works on empty tables, and fails when they hold rows: {message}",
             line=failed.location.line or _function(failed),
             sql=sql,
             object=None if table is None else f"table {table}",
-            help=None if table is None else row_words.such_rows((contents or {})[table]),
+            help=None if rows is None else row_words.such_rows(rows, sql or "", message),
         )
         return Ending.AGAIN_WITHOUT_ROWS
 

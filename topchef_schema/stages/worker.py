@@ -215,6 +215,8 @@ def answer(asked: BinaryIO, folder: Path) -> int:
     from topchef_schema.bridge.loggers import keep_others_quiet
 
     request = io.BytesIO(asked.read())
+    if not request.getbuffer():
+        return 130  # who would have asked was ended
     try:
         _heed_interrupts()
         circumstances = pickle.load(request)
