@@ -144,6 +144,14 @@ def test_drop_keeps_the_rows_in_the_report(project: MakeProject, scratch: Scratc
     assert len(history(shop.on(scratch)).data["events"]) == 1
 
 
+def test_drop_keeps_the_rows_in_a_text_as_well(project: MakeProject) -> None:
+    shop = project("linear")
+    upgrade(shop.here())
+    downgrade(shop.here(), "base", accept_data_loss=True)
+    done = shop.call("history", "--drop", "--url", shop.url)
+    assert [done.stdout.count(each) for each in ("applied", "reverted")] == [3, 3]
+
+
 def test_drop_makes_no_database(project: MakeProject) -> None:
     shop = project("linear")
     assert shop.call("history", "--drop", "--url", shop.url).returncode == 0

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plain_alembic import Rival
 from tests.whole_projects import MakeProject, Whole, execute, query, revision, tables, text
-from topchef_schema import history, repair, status, upgrade
+from topchef_schema import downgrade, history, plan, repair, stamp, status, upgrade
 from topchef_schema.errors import InDoubtError, PartialError, UsageError
 from topchef_schema.model import JOURNAL_TABLE
 from topchef_schema.project import Project
@@ -138,6 +139,119 @@ def test_going_the_other_way_waits_for_the_interrupted_one(
     done = shop.call("downgrade", "base", "--yes", "--url", text(scratch))
     assert (done.returncode, "in the middle of revision b2" in done.stderr) == (7, True)
     assert tables(scratch) >= {"first", "half"}
+
+
+def test_it_shows_how_far_a_downgrade_came(
+    project: MakeProject, scratch: ScratchDatabase, backend: Backend
+) -> None:
+    needs_autocommitting_ddl(backend)
+    whole = 'op.create_table("half", sa.Column("id", sa.Integer))'
+    back = 'op.drop_table("half")\nop.execute("DROP TABLE gone")\nop.drop_table("first")'
+    shop = project(versions={"a1.py": FIRST, "b2.py": revision("b2", whole, back, down="a1")})
+    upgrade(shop.on(scratch))
+    with pytest.raises(PartialError):
+        downgrade(shop.on(scratch), "a1", accept_data_loss=True)
+    report = repair(shop.on(scratch))
+    (left,) = report.data["interrupted"]
+    assert (left["revision"], left["direction"]) == ("b2", "down")
+    assert [sql.split()[-1] for sql in left["done"]] == ["half"]
+    assert [sql.split()[-1] for sql in left["not_done"]] == ["gone;", "first;"]
+
+
+@pytest.mark.backends("postgresql")
+def test_it_shows_no_statement_as_done_and_as_not_done(
+    project: MakeProject, scratch: ScratchDatabase
+) -> None:
+    alone = (
+        'op.create_table("half", sa.Column("id", sa.Integer))\n'
+        "with op.get_context().autocommit_block():\n"
+        '    op.execute("CREATE INDEX CONCURRENTLY i ON half (id)")\n'
+        'op.execute("INSERT INTO wanted VALUES (1)")\n'
+    )
+    shop = project(versions={"a1.py": FIRST, "b2.py": revision("b2", alone, down="a1")})
+    with pytest.raises(PartialError):
+        upgrade(shop.on(scratch))
+    (left,) = repair(shop.on(scratch)).data["interrupted"]
+    assert [sql.split()[1] for sql in left["done"]] == ["TABLE", "INDEX"]
+    assert [sql.split()[1] for sql in left["not_done"]] == ["INTO"]
+
+
+@pytest.mark.parametrize("moved", ["stamp", "alembic"])
+def test_an_interrupted_revision_is_not_taken_from_elsewhere(
+    project: MakeProject, scratch: ScratchDatabase, backend: Backend, moved: str
+) -> None:
+    """Plain alembic moves the version rows below it: what it stands on is not there any more."""
+    needs_autocommitting_ddl(backend)
+    shop = half_done(project, scratch)
+    execute(scratch, "CREATE TABLE wanted (id INTEGER)")
+    if moved == "stamp":
+        stamp(shop.on(scratch), "base")
+    else:
+        Rival(shop, scratch).alembic("downgrade", "base")
+    before = tables(scratch)
+    url = ("--url", text(scratch))
+    for command in (("upgrade",), ("repair", "--resume"), ("repair", "--mark-applied")):
+        done = shop.call(*command, *url)
+        assert done.returncode == 7, done.stderr
+        assert "a1 is not applied any more" in done.stderr
+        assert "topchef-db stamp a1" in done.stderr
+    (finding,) = repair(shop.on(scratch)).findings
+    assert (str(finding.severity), "a1 is not applied any more" in finding.message) == (
+        "error",
+        True,
+    )
+    assert (tables(scratch), query(scratch, "SELECT version_num FROM alembic_version")) == (
+        before,
+        [],
+    )
+    if moved == "stamp":
+        stamp(shop.on(scratch), "a1")
+    else:
+        execute(scratch, "DROP TABLE half", "DROP TABLE first")
+        repair(shop.on(scratch), mark_reverted=True)
+    upgrade(shop.on(scratch))
+    assert tables(scratch) >= {"first", "half", "whole"}
+    assert query(scratch, "SELECT version_num FROM alembic_version") == [("b2",)]
+
+
+def test_an_interrupted_downgrade_is_not_taken_from_elsewhere(
+    project: MakeProject, scratch: ScratchDatabase, backend: Backend
+) -> None:
+    needs_autocommitting_ddl(backend)
+    back = 'op.execute("DROP TABLE gone")'
+    versions = {
+        "a1.py": FIRST,
+        "b2.py": revision("b2", "pass", f'op.drop_table("first")\n{back}', down="a1"),
+        "c3.py": revision("c3", "pass", down="b2"),
+    }
+    shop = project(versions=versions)
+    upgrade(shop.on(scratch))
+    with pytest.raises(PartialError):
+        downgrade(shop.on(scratch), "a1", accept_data_loss=True)
+    stamp(shop.on(scratch), "c3")
+    with pytest.raises(InDoubtError, match="c3 stands on it") as refused:
+        downgrade(shop.on(scratch), "base", accept_data_loss=True)
+    assert "topchef-db stamp b2" in refused.value.hint
+    assert query(scratch, "SELECT version_num FROM alembic_version") == [("c3",)]
+
+
+def test_who_only_looks_or_stamps_is_told_of_it(
+    project: MakeProject, scratch: ScratchDatabase, backend: Backend
+) -> None:
+    needs_autocommitting_ddl(backend)
+    shop = half_done(project, scratch)
+    dry = upgrade(shop.on(scratch), dry_run=True)
+    for report in (plan(shop.on(scratch)), dry, status(shop.on(scratch))):
+        assert [each.rule for each in report.findings] == ["interrupted-revision"]
+    done = shop.call("history", "--drop", "--url", text(scratch))
+    assert done.returncode == 7, done.stderr
+    assert "b2 was interrupted on the way up, and only the journal tells how far" in done.stderr
+    (said,) = stamp(shop.on(scratch), "b2").findings
+    assert (said.rule, said.revision) == ("interrupted-revision", "b2")
+    assert status(shop.on(scratch)).findings == repair(shop.on(scratch)).findings == ()
+    upgrade(shop.on(scratch))
+    assert journal(scratch) == 0
+    assert history(shop.on(scratch), drop=True).data["events"]
 
 
 def test_an_interrupted_branch_is_gone_on_with_first(

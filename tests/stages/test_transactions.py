@@ -113,6 +113,52 @@ def test_rows_between_tables(
     assert left(scratch)[1] == {"a1"}
 
 
+def test_rows_that_were_rolled_back_did_not_take_effect(
+    project: MakeProject, scratch: ScratchDatabase, backend: Backend
+) -> None:
+    rows = (
+        'op.create_table("shelves", sa.Column("id", sa.Integer))\n'
+        'op.execute("INSERT INTO shelves VALUES (1)")\n' + FAILS
+    )
+    shop = project(env="step_by_step", versions={"a1.py": revision("a1", rows)})
+    with pytest.raises(MigrationError) as caught:
+        upgrade(shop.on(scratch))
+    assert "INTO shelves" not in caught.value.message
+    kept = not backend.transactional_ddl
+    assert ("took effect: CREATE TABLE shelves" in caught.value.message) is kept
+    assert ("shelves" in left(scratch)[0]) is kept
+
+
+@pytest.mark.backends("postgresql")
+def test_what_comes_after_a_statement_that_commits_did_not_take_effect(
+    project: MakeProject, scratch: ScratchDatabase
+) -> None:
+    mixed = (
+        'op.create_table("shelves", sa.Column("id", sa.Integer))\n'
+        "with op.get_context().autocommit_block():\n"
+        '    op.execute("CREATE INDEX CONCURRENTLY i ON shelves (id)")\n'
+        'op.create_table("books", sa.Column("id", sa.Integer))\n' + FAILS
+    )
+    shop = project(versions={"a1.py": revision("a1", mixed)})
+    with pytest.raises(PartialError) as caught:
+        upgrade(shop.on(scratch))
+    assert "TABLE shelves" in caught.value.message
+    assert "INDEX CONCURRENTLY" in caught.value.message
+    assert "TABLE books" not in caught.value.message
+    assert left(scratch)[0] - {"alembic_version"} == {"shelves"}
+
+
+def test_what_stays_of_several_is_said_of_each(project: MakeProject) -> None:
+    """The run ends in the second of two: what it did in the first one stays."""
+    up = revision("a1", 'assert tenant == "north", tenant').replace("upgrade()", "upgrade(tenant)")
+    shop = project(env="tenants", versions={"a1.py": up})
+    with pytest.raises(MigrationError) as caught:
+        upgrade(shop.here())
+    assert "nothing else of this run stays in sqlite" in caught.value.message
+    assert "app.db is now at a1; " in caught.value.hint
+    assert "app.db #2 is now at base" in caught.value.hint
+
+
 UNCOMMITTED = """
 from alembic import context
 from sqlalchemy import create_engine, pool, text

@@ -9,13 +9,13 @@ sent; the first one that does not fit stops everything before it is sent.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from topchef_schema import stopping
+from topchef_schema.bridge import journaled
 from topchef_schema.bridge.listening import heard
 from topchef_schema.model import JournalEntry, fingerprint, short
 from topchef_schema.model.sql_undoing import drops_what
@@ -31,19 +31,6 @@ Draft = tuple[int, str, str, bool, str | None]
 
 MAX_SQL = 10_000
 """How much of a statement is kept; its fingerprint is that of all of it."""
-
-READ = re.compile(r"\s*(select|with|show|describe|desc|explain|values|table)\b", re.IGNORECASE)
-WRITES = re.compile(r"\b(insert|update|delete|merge|into)\b", re.IGNORECASE)
-OF_THE_SESSION = re.compile(
-    r"\s*(set|reset|use|pragma|begin|start\s+transaction|rollback|savepoint|release|discard|"
-    r"lock\s+tables?|unlock|analyze|vacuum|attach|detach|do|call\s+mysql)\b",
-    re.IGNORECASE,
-)
-"""Says how the session works, or changes nothing that a replay must not do twice."""
-
-DML = re.compile(r"\s*(insert|update|delete|merge|replace|with)\b", re.IGNORECASE)
-COMMIT = re.compile(r"\s*(commit|end)\b", re.IGNORECASE)
-TEMPORARY = re.compile(r"\s*create\s+(or\s+replace\s+)?(local\s+|global\s+)?temp", re.IGNORECASE)
 
 
 class Keep(Protocol):
@@ -116,6 +103,7 @@ class Journaling:
     _pending: dict[Connection, list[Draft]] = field(default_factory=dict)
     _marks: dict[tuple[Connection, str], int] = field(default_factory=dict)
     _void: list[int] = field(default_factory=list)
+    _lasting: dict[int, str] = field(default_factory=dict)
     _current: Draft | None = None
     _skips: bool = False
     _wraps: bool = False
@@ -135,6 +123,11 @@ class Journaling:
     def undone(self) -> tuple[int, ...]:
         """The positions of statements that were written down and that the server refused."""
         return tuple(self._void)
+
+    @property
+    def lasting(self) -> tuple[str, ...]:
+        """The statements that were sent and that no rollback takes back: they were committed."""
+        return tuple(self._lasting.values())
 
     def finish(self, connection: Connection) -> None:
         """End the step, in the transaction that writes its version row.
@@ -168,12 +161,12 @@ class Journaling:
         self._skips = self._wraps = False
         if self.refused is not None:
             raise self.refused
-        if COMMIT.match(sql):
+        if journaled.commits(sql):
             self._flush(connection)
             self.listener.commits += 1
-        elif READ.match(sql) and not WRITES.search(sql):
+        elif journaled.reads(sql):
             self._looked = True
-        elif OF_THE_SESSION.match(sql) or TEMPORARY.match(sql):
+        elif journaled.of_the_session(sql):
             self._of_the_session(connection, sql)
         elif self._was_done(sql, fingerprint(sql, values), context):
             self._skips = True
@@ -182,9 +175,10 @@ class Journaling:
             self._about_to_send(connection, sql, fingerprint(sql, values))
 
     def _of_the_session(self, connection: Connection, sql: str) -> None:
-        if TEMPORARY.match(sql) and self.done:
+        if journaled.temporary(sql) and self.done:
             self._refuse("it works with a temporary table, which is gone with the interrupted run")
-        only_ddl = not any(DML.match(each[2]) for each in self._pending.get(connection, ()))
+        pending = self._pending.get(connection, ())
+        only_ddl = not any(journaled.changes_rows(each[2]) for each in pending)
         if self.rules.one_writer and self.rules.needs_autocommit(sql) and only_ddl:
             # As without our transaction, in which the driver would not have been yet.
             self._commit(connection)
@@ -280,6 +274,7 @@ class Journaling:
                     connection.exec_driver_sql("ROLLBACK")
                 raise
             connection.exec_driver_sql("COMMIT")
+        self._lasting[draft[0]] = draft[2]
         return True
 
     def _execute_without_values(self, cursor: Any, sql: str, context: Any) -> bool | None:
@@ -294,6 +289,7 @@ class Journaling:
         if self._busy or self._current is None:
             return
         current, self._current = self._current, None
+        self._lasting.pop(current[0], None)
         if current[3]:
             self._void.append(current[0])
         else:
@@ -307,6 +303,7 @@ class Journaling:
         with self._on_our_own():
             self.before_commit(connection)
         drafts = self._pending.pop(connection, [])
+        self._lasting.update((position, sql) for position, _, sql, *_ in drafts)
         if drafts:
             # With them goes the entry of what was refused: the revision went on without it.
             self._write(connection, drafts)

@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
 
 class StepFailed(Exception):
-    """A revision raised; *cause* is what. *sent* are the statements that took effect before.
+    """A revision raised; *cause* is what. *sent* are the statements that the server took before.
 
     *own_commits* counts the commits the revision made itself: what it had done by then stays,
-    also on a database whose DDL is transactional.
+    also on a database whose DDL is transactional. *lasting* are those that stay, where that is
+    known.
     """
+
+    lasting: Sequence[str] = ()
 
     def __init__(
         self,

@@ -59,7 +59,9 @@ def history(
         },
         tables=tuple(
             replace(
-                _events(each) if events and each else _table(project, revisions, rows, each),
+                _events(each)
+                if (events or drop) and each
+                else _table(project, revisions, rows, each),
                 title=each.label if each is not None and several else None,
             )
             for each, rows in zip(seen or [None], told, strict=True)

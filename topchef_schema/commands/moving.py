@@ -83,7 +83,7 @@ def _said(applied: Applied | AtHead) -> str:
 
 
 def _shown(command: str, project: Project, plan: Callable[[tuple[str, ...]], Plan]) -> Report:
-    from topchef_schema.stages import changed_files, observe, record
+    from topchef_schema.stages import changed_files, observe, record, unfinished
 
     asked = observe.when_something_is_to_do(project, plan)
     seen = observe.databases(project, history=asked)
@@ -107,7 +107,10 @@ def _shown(command: str, project: Project, plan: Callable[[tuple[str, ...]], Pla
         command,
         target=labels(seen),
         checks=tuple(check for each in checks for check in each),
-        findings=tuple(finding for each in found.values() for finding in each),
+        findings=(
+            *unfinished.findings(project, seen),
+            *(finding for each in found.values() for finding in each),
+        ),
         statements=tuple(each for recording in recordings for each in recording.statements),
         data=together(seen, facts),
         tables=tuple(

@@ -28,7 +28,7 @@ def plan(project: Project, revision: str = "heads") -> Report:
     10,000 are counted. A revision whose statements cannot be known here has a ``note`` that says
     why.
     """
-    from topchef_schema.stages import forecast
+    from topchef_schema.stages import forecast, unfinished
 
     found = forecast.forecasts(project, lambda heads: project.revisions.upgrade(revision, heads))
     facts = [
@@ -40,6 +40,7 @@ def plan(project: Project, revision: str = "heads") -> Report:
         "plan",
         target=labels(found),
         checks=tuple(check for each in found for check in _checks(each)),
+        findings=unfinished.findings(project, [each.seen for each in found]),
         statements=tuple(one for each in found for one in each.recording.statements),
         data={
             "revision": revision,

@@ -104,10 +104,10 @@ def _said(found: Interrupted) -> str:
         return f"a run is at work, so nothing can be said yet: {found.holder}"
     if found.first is None:
         return "no revision was interrupted"
-    if found.undecided or found.by_script:
+    if found.for_a_person:
         return "only a person can know; see above"
     again = "upgrade" if found.first.direction is Direction.UP else "downgrade -1"
-    return f"topchef-db repair --resume, or topchef-db {again}, goes on with it"
+    return f"topchef-db repair --resume, or topchef-db {again}, tries to go on with it"
 
 
 def _findings(found: Interrupted) -> list[Finding]:
@@ -140,9 +140,11 @@ def _findings(found: Interrupted) -> list[Finding]:
     if found.by_script:
         message = f"a script stopped in the middle of revision {first.revision}"
         remedy = BY_SCRIPT
+    if found.moved is not None:
+        message, remedy = found.moved.message, found.moved.hint
     interrupted = Finding(
         "interrupted-revision",
-        Severity.ERROR if found.undecided or found.by_script else Severity.WARNING,
+        Severity.ERROR if found.for_a_person else Severity.WARNING,
         message,
         help=remedy,
         backend=found.backend,
@@ -189,7 +191,7 @@ def _data(found: Interrupted) -> dict[str, Any]:
         "run_id": first.run_id,
         "done": [] if found.by_script else [each.sql for each in found.done],
         "in_flight": None if found.in_flight is None else found.in_flight.sql,
-        "undecided": found.undecided or found.by_script,
+        "undecided": found.for_a_person,
         "not_done": [each.sql for each in found.to_do],
     }
 

@@ -44,6 +44,7 @@ def stamp(
     return Report(
         "stamp",
         target=labels(done),
+        findings=tuple(finding for each in done for finding in each.findings),
         data=moved,
         summary="\n".join(places) + "; nothing was run",
     )

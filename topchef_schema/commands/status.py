@@ -31,7 +31,7 @@ def status(project: Project, *, check: bool = False) -> Report:
     moves without a row in the history. Raises `HistoryError` where the database is at a revision
     that this project does not know.
     """
-    from topchef_schema.stages import changed_files, observe
+    from topchef_schema.stages import changed_files, observe, unfinished
 
     seen = observe.databases(project, history=True)
     for each in seen:
@@ -48,7 +48,7 @@ def status(project: Project, *, check: bool = False) -> Report:
         "status",
         target=labels(seen),
         findings=(
-            *(_unfinished(each) for each in seen if each.unfinished),
+            *unfinished.findings(project, seen),
             *(_finding(*each) for each in both if each[1] and check),
             *(one for each in changed_files.findings(project, seen).values() for one in each),
             *(finding for each in seen for finding in _unrecorded(project, each)),
@@ -81,29 +81,6 @@ def _unrecorded(project: Project, seen: Observed) -> Iterator[Finding]:
             help="plain alembic did it, or --no-history: topchef-db history shows the rest",
             backend=seen.backend,
         )
-
-
-def _unfinished(seen: Observed) -> Finding:
-    begun = seen.unfinished[0]
-    on_the_way = f"on the way {begun.direction}"
-    if seen.holder is not None:
-        return Finding(
-            rule="migration-under-way",
-            severity=Severity.INFO,
-            message=f"revision {begun.revision} is {on_the_way} right now: {seen.holder}",
-            backend=seen.backend,
-            revision=begun.revision,
-            object=seen.name,
-        )
-    return Finding(
-        rule="interrupted-revision",
-        severity=Severity.WARNING,
-        message=f"revision {begun.revision} was interrupted {on_the_way}",
-        help="topchef-db repair shows what was done of it; the next run goes on with it",
-        backend=seen.backend,
-        revision=begun.revision,
-        object=seen.name,
-    )
 
 
 def _table(seen: Observed, pending: tuple[Revision, ...], *, several: bool) -> Table:

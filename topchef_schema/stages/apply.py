@@ -32,6 +32,7 @@ from topchef_schema.stages import (
     observe,
     retrying,
     run_history,
+    unfinished,
 )
 from topchef_schema.stages.entry import Entry, Target, look_first
 from topchef_schema.stages.fingerprints import Fingerprints
@@ -139,10 +140,11 @@ def _interruptible(
 
 def _explained(project: Project, runs: Sequence[Run], *, several: bool) -> MigrationError:
     """Say what the step that failed has left, and where the databases are now."""
-    run = runs[-1]
+    run, several = runs[-1], several or len(runs) > 1
     assert run.failed is not None
     now = _looked_again(project) if several or run.torn else ()
-    failure = failed_run.failure(run, run.failed, now[len(runs) - 1].heads if now else ())
+    heads = now[len(runs) - 1].heads if now else ()
+    failure = failed_run.failure(run, run.failed, heads, alone=not several)
     if now:
         failure.hint = f"{_where(now)}; {failure.hint}"
     return failure
@@ -245,7 +247,8 @@ def stamp(
     def body(session: Session, target: Target) -> Applied:
         if require is not None:
             require(session, target)
-        before = session.heads()
+        seen = observe.within(session, target)
+        before = seen.heads
         runs.append(Run(project, _stay, history, external=session.external))
         ledger = run_history.opened(project, session, target) if history else None
         session.stamp(places, purge=purge)
@@ -263,7 +266,8 @@ def stamp(
                     reason=reason,
                 )
             session.commit()
-        return Applied(target.label, target.backend.name, before, heads)
+        said = unfinished.passed_over(project, seen)
+        return Applied(target.label, target.backend.name, before, heads, findings=said)
 
     # Before the visit that writes: Alembic begins one by making its version table.
     if require is None and not all(
@@ -288,14 +292,19 @@ def _places(project: Project, word: str) -> tuple[str, ...]:
 def drop_own_tables(project: Project) -> list[tuple[HistoryEntry, ...]]:
     """Remove our tables, and return what was in them, database by database.
 
-    Alembic's version table stays as it is.
+    Alembic's version table stays as it is. Raises `InDoubtError` where a revision was interrupted:
+    only the journal tells what was done of it.
     """
 
     def body(session: Session, target: Target) -> tuple[HistoryEntry, ...]:
+        unfinished.refuse(project, observe.within(session, target))
         rows = read(session.connection, target.version_table_schema)
         drop(session.connection, target.version_table_schema)
         journal.drop(session.connection, target.version_table_schema)
         session.commit()
         return rows
 
+    for each in observe.databases(project):
+        # Before the first of them: what it had would be in no report.
+        unfinished.refuse(project, each)
     return Entry(project, lock_timeout=LOCK_TIMEOUT, announce=True).run(body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from topchef_schema.backends.base import Failure, first_line
@@ -21,31 +21,36 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def failure(run: Run, failed: StepFailed, now: tuple[str, ...]) -> MigrationError:
-    """Say what failed, what stays, and what to do; the database is at *now*."""
+def failure(
+    run: Run, failed: StepFailed, now: tuple[str, ...], *, alone: bool = True
+) -> MigrationError:
+    """Say what failed, what stays, and what to do; the database is at *now*.
+
+    Where it is not *alone*, others were migrated before it.
+    """
     log.debug("the driver said: %s", driver_message(failed.cause), extra=failed.step.facts)
     unrecorded = _unrecorded(run, failed, now)
-    undone = run.transactional or bool(unrecorded)
-    half = bool(failed.own_commits) or (not undone and bool(failed.sent))
+    half = bool(failed.lasting) and not unrecorded
     partial = half or bool(unrecorded)
     stays = [step.revision.id for step in run.done[: run.kept]]
     word = "upgrade" if failed.step.direction is Direction.UP else "downgrade"
     message = f"the {word} of revision {failed.step.revision.id} failed: {first_line(failed.cause)}"
     added, remedy = _limited(run, failed)
     message += added
+    there = "" if alone or run.target is None else f" in {run.target.label}"
     if stays:
-        message += f"; of this run, these stay done: {', '.join(stays)}"
+        message += f"; of this run, these stay done{there}: {', '.join(stays)}"
     else:
-        message += "; nothing else of this run stays"
+        message += f"; nothing else of this run stays{there}"
     if unrecorded:
         before = ", ".join(step.revision.id for step in run.done[run.kept :])
         message += (
             f"; {before} went before it in the transaction of env.py, which this database does "
             "not undo as a whole: the version rows are gone, and some of these statements "
-            f"stay: {_listed(unrecorded)}"
+            f"stay: {_listed(each.sql for each in unrecorded)}"
         )
     if half:
-        message += f"; of this revision, these statements took effect: {_listed(failed.sent)}"
+        message += f"; of this revision, these statements took effect: {_listed(failed.lasting)}"
     hint = _what_to_do(run, failed)
     if partial and run.history and not unrecorded:
         hint += (
@@ -68,8 +73,11 @@ def _what_to_do(run: Run, failed: StepFailed) -> str:
     again = "run the same command again"
     if isinstance(failed.cause, LockLostError):
         return again
-    if run.backend is not None and run.backend.failure(failed.cause) is Failure.DISK_FULL:
+    meaning = run.backend.failure(failed.cause) if run.backend else Failure.OTHER
+    if meaning is Failure.DISK_FULL:
         return f"make room, on the disk or where a table may not grow, and {again}"
+    if meaning is Failure.CONNECTION_LOST:
+        return f"{again} once the server is back"
     return f"correct the revision or the data and {again}"
 
 
@@ -130,5 +138,5 @@ def _unrecorded(run: Run, failed: StepFailed, now: tuple[str, ...]) -> tuple[Sta
     return (*before, *failed.sent) if lost else ()
 
 
-def _listed(statements: Sequence[Statement]) -> str:
-    return "; ".join(short(each.sql) for each in statements)
+def _listed(statements: Iterable[str]) -> str:
+    return "; ".join(map(short, statements))

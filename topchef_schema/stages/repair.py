@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from topchef_schema.errors import TopchefError
+from topchef_schema.bridge.journaled import written_down
+from topchef_schema.errors import InDoubtError, TopchefError
 from topchef_schema.model import (
     Direction,
     HistoryStatus,
@@ -35,7 +37,8 @@ class Interrupted:
     *undecided* says that only a person can know whether the statement *in_flight* was done; else it
     was not, and one that was is among *done*. *to_do* are the statements that were not sent, as
     far as the revision tells without a database; *why_unknown* says why it does not. Where *holder*
-    says who holds the migration lock, nothing was interrupted: that run is at work.
+    says who holds the migration lock, nothing was interrupted: that run is at work. *moved* says
+    that the version rows are not where it was interrupted.
     """
 
     label: str
@@ -47,11 +50,17 @@ class Interrupted:
     to_do: tuple[Statement, ...] = ()
     why_unknown: str | None = None
     holder: str | None = None
+    moved: InDoubtError | None = None
 
     @property
     def by_script(self) -> bool:
         """Whether a script began the step: then nothing is known of its statements."""
         return self.first is not None and self.first.by_script
+
+    @property
+    def for_a_person(self) -> bool:
+        """Whether no command goes on with it before somebody has looked."""
+        return self.undecided or self.by_script or self.moved is not None
 
     @property
     def first(self) -> JournalEntry | None:
@@ -76,7 +85,8 @@ def show(project: Project) -> tuple[Interrupted, ...]:
         nothing = Interrupted(target.label, target.backend.name, (), None, (), holder=holder)
         if holder is not None:
             return nothing
-        if entries and resume.settled(entries, project.revisions.applied_at(session.heads())):
+        applied = project.revisions.applied_at(session.heads())
+        if entries and resume.settled(entries, applied):
             entries = ()
         open_ = None if entries and entries[0].by_script else in_flight(entries)
         happened = resume.took_effect(open_, session, target) if open_ else None
@@ -86,9 +96,23 @@ def show(project: Project) -> tuple[Interrupted, ...]:
             in_flight=None if happened else open_,
             undecided=open_ is not None and happened is None,
             leftovers=leftovers,
+            moved=_moved(project, entries, applied, target),
         )
 
     return tuple(_with_the_rest(project, each) for each in Entry(project).run(body, look=True))
+
+
+def _moved(
+    project: Project, entries: Sequence[JournalEntry], applied: set[str], target: Target
+) -> InDoubtError | None:
+    if not entries or not project.revisions.known(entries[0].revision):
+        return None
+    step = Step(project.revisions.one(entries[0].revision), entries[0].direction)
+    try:
+        resume.require_its_place(step, project.revisions, applied, target)
+    except InDoubtError as moved:
+        return moved
+    return None
 
 
 def _with_the_rest(project: Project, found: Interrupted) -> Interrupted:
@@ -100,14 +124,29 @@ def _with_the_rest(project: Project, found: Interrupted) -> Interrupted:
     if found.by_script:
         return replace(found, why_unknown="a script does not write down its statements")
     step = Step(project.revisions.one(found.first.revision), found.first.direction)
-    below = () if step.direction is Direction.DOWN else project.revisions.parents(step.revision)
+    up = step.direction is Direction.UP
+    start = project.revisions.parents(step.revision) if up else (step.revision.id,)
     try:
-        recording = record.plan(project, Plan((step,), below), named(found.backend))
+        recording = record.plan(project, Plan((step,), start), named(found.backend))
     except TopchefError as error:
         return replace(found, why_unknown=error.message)
-    sent = len(found.done) + bool(found.in_flight)
-    statements = [each for each in recording.statements if each.line is not None]
-    return replace(found, to_do=tuple(statements[sent:]))
+    sent = found.done if found.in_flight is None else (*found.done, found.in_flight)
+    return replace(found, to_do=_rest(recording.statements, sent))
+
+
+def _rest(recorded: Sequence[Statement], sent: Sequence[JournalEntry]) -> tuple[Statement, ...]:
+    """Return what was *recorded* after what was *sent*.
+
+    A statement without values reads the same in both; of one with values, which may be one for
+    each row here, only the place tells.
+    """
+    of_journal = [each for each in recorded if each.line is not None and written_down(each.sql)]
+    said = [" ".join(each.sql.rstrip(";").split()) for each in of_journal]
+    at = 0
+    for entry in sent:
+        same = " ".join(entry.sql.rstrip(";").split())
+        at = 1 + (said.index(same, at) if same in said[at:] else at)
+    return tuple(of_journal[at:])
 
 
 def resume_step(
@@ -149,11 +188,15 @@ def mark(
             return Applied(target.label, target.backend.name, before, before)
         project.revisions.require_known((left[0].revision,))
         revision = project.revisions.one(left[0].revision)
-        here = revision.id in project.revisions.applied_at(before)
+        there = project.revisions.applied_at(before)
         direction = Direction.UP if applied else Direction.DOWN
+        moves = (revision.id in there) is not applied
+        if moves:
+            step = Step(revision, direction)
+            resume.require_its_place(step, project.revisions, there, target)
         ledger = run_history.opened(project, session, target)
-        if here is not applied:
-            session.mark(Step(revision, direction))
+        if moves:
+            session.mark(step)
         ledger.write(
             session.connection, revision, HistoryStatus.REPAIRED, direction=direction, reason=reason
         )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from topchef_schema.errors import InDoubtError
-from topchef_schema.model import Direction, JournalEntry, Plan, in_flight
+from topchef_schema.model import Direction, JournalEntry, Plan, Step, in_flight
 from topchef_schema.stages import journal
 
 if TYPE_CHECKING:
     from topchef_schema.backends.timeouts import Timeouts
     from topchef_schema.bridge.journaling import Journaling, Rules
+    from topchef_schema.bridge.revisions import Revisions
     from topchef_schema.bridge.session import Session
     from topchef_schema.stages.entry import Target
 
@@ -26,11 +27,12 @@ BY_SCRIPT = (
 """What to do where a script was interrupted: nobody has written down its statements."""
 
 
-def continued(left: Sequence[JournalEntry], plan: Plan, target: Target) -> Plan:
+def continued(
+    left: Sequence[JournalEntry], plan: Plan, revisions: Revisions, target: Target
+) -> Plan:
     """Return *plan* with the step that *left* tells of as its first.
 
-    It had begun, so all that it stands on is there. Raises `InDoubtError` where it is not among
-    the steps.
+    Raises `InDoubtError` where it is not among the steps, or cannot be the first.
     """
     revision, direction = left[0].revision, left[0].direction
     if left[0].by_script:
@@ -47,7 +49,35 @@ def continued(left: Sequence[JournalEntry], plan: Plan, target: Target) -> Plan:
             hint=f"let it be finished first: {_continue(direction)}; or see what it left: "
             "topchef-db repair",
         )
+    require_its_place(begun[0], revisions, revisions.applied_at(plan.start), target)
     return replace(plan, steps=(*begun, *(each for each in plan if each not in begun)))
+
+
+def require_its_place(
+    step: Step, revisions: Revisions, applied: Collection[str], target: Target
+) -> None:
+    """Raise `InDoubtError` where *step*, which had begun, cannot be taken from what is *applied*.
+
+    Plain alembic, or a stamp, has moved the version rows meanwhile.
+    """
+    identity, up = step.revision.id, step.direction is Direction.UP
+    below = revisions.parents(step.revision)
+    if up:
+        in_the_way = [each for each in below if each not in applied]
+    else:
+        in_the_way = sorted(each for each in applied if identity in revisions.parents_of(each))
+    if in_the_way:
+        before = " ".join(below) or "base" if up else identity
+        names = ", ".join(in_the_way)
+        raise InDoubtError(
+            f"an earlier run stopped in the middle of revision {identity}, on the way "
+            f"{step.direction}, and the version rows were moved since: {names} "
+            + ("is not applied any more" if up else "stands on it"),
+            where=target.label,
+            hint=f"if only the rows were moved, set them back: topchef-db stamp {before}; else "
+            f"{'undo' if up else 'bring back'} by hand what was done, and say so: "
+            f"topchef-db repair --mark-{'reverted' if up else 'applied'}",
+        )
 
 
 def _continue(direction: Direction) -> str:

@@ -88,6 +88,7 @@ class Run:
     backend: Backend | None = None
     bounds: Timeouts | None = None
     bounding: Bounding | None = None
+    journaling: Journaling | None = None
     whole_run: bool = False
     external: bool = False
     transactional: bool = True
@@ -179,7 +180,7 @@ class Run:
             journal.clear(session.connection, schema, left[0].revision)
             session.commit()
             return steps
-        steps = resume.continued(left, steps, target)
+        steps = resume.continued(left, steps, self.project.revisions, target)
         assert self.bounds is not None
         in_doubt = self.repair.in_flight_done if self.repair else None
         self.done_before = resume.done(left, session, target, self.bounds, in_doubt=in_doubt)
@@ -195,8 +196,7 @@ class Run:
                 pass
         except KeyboardInterrupt:
             self.begun = step
-            self.in_part = bool(session.listener.commits or not self.transactional)
-            self.in_part &= bool((*retries.sent, *session.listener.take()))
+            self.in_part = bool(retries.sent or (self.journaling and self.journaling.lasting))
             raise
         except StepFailed as failed:
             self.failed = failed
@@ -224,7 +224,7 @@ class Run:
         from topchef_schema.bridge.session import StepFailed
 
         assert self.bounding is not None
-        journaling = self._journaling(step, session, ledger)
+        journaling = self.journaling = self._journaling(step, session, ledger)
         try:
             record = self._record(step, session, ledger)
             with self.bounding.of_step(journaling):
@@ -243,6 +243,7 @@ class Run:
                     step.revision.id,
                     str(failed.location),
                 ) from None
+            failed.lasting = (*(each.sql for each in retries.sent), *journaling.lasting)
             failed.sent = (*retries.sent, *failed.sent)
             if not self._again(failed, session, journaling, retries):
                 raise
