@@ -69,6 +69,22 @@ def test_precedence(project: MakeProject, monkeypatch: pytest.MonkeyPatch) -> No
     }
 
 
+def test_an_env_py_beside_the_ini_file(
+    project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Flask-Migrate lays it out: all in one folder, and started from the one above."""
+    shop = project("linear", env="application")
+    (shop.root / "alembic").rename(shop.root / "migrations")
+    shop.write("migrations/alembic.ini", "[alembic]\n[topchef]\nurl_env = SHOP_DATABASE\n")
+    (shop.root / "alembic.ini").unlink()
+    monkeypatch.chdir(shop.root)
+    done = shop.call("-c", "migrations/alembic.ini", "upgrade", "--url", shop.url)
+    assert done.returncode == 0, done.stderr
+    assert "books" in tables(shop.url)
+    nobody = shop.call("-c", "migrations/alembic.ini", "-n", "nobody", "status")
+    assert (nobody.returncode, "script_location" in nobody.stderr) == (2, True)
+
+
 def test_nothing_names_a_database(project: MakeProject) -> None:
     assert source(project("linear").load()) is None
 

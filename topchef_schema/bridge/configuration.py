@@ -9,6 +9,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from topchef_schema.errors import UsageError
@@ -35,6 +36,7 @@ def alembic_config(environment: Environment) -> Config:
         # Alembic prints through this; the report is ours to print.
         stdout=sys.stderr,
     )
+    _lie_beside(config, environment)
     option = environment.url_option or "sqlalchemy.url"
     if url is not None:
         config.set_main_option("sqlalchemy.url", _escaped(url))
@@ -42,6 +44,22 @@ def alembic_config(environment: Environment) -> Config:
     for name, each in environment.urls.items():
         config.set_section_option(name, option, _escaped(given_url(environment, each)))
     return config
+
+
+def _lie_beside(config: Config, environment: Environment) -> None:
+    """Find an env.py that lies beside an ini file which names none.
+
+    Flask-Migrate keeps both in one folder, tells Alembic so, and has the working directory on the
+    path: https://github.com/miguelgrinberg/Flask-Migrate
+    """
+    if environment.ini is None or not config.file_config.has_section(environment.section):
+        return
+    folder = Path(environment.ini).parent
+    if config.get_main_option("script_location") is None and (folder / "env.py").is_file():
+        config.set_main_option("script_location", _escaped(str(folder)))
+        if config.get_main_option("prepend_sys_path") is None:
+            config.set_main_option("prepend_sys_path", ".")
+            config.set_main_option("path_separator", "os")
 
 
 def _escaped(url: str) -> str:
