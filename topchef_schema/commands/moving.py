@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from topchef_schema.commands.several import labels, together
-from topchef_schema.model import Check, Outcome, Report, Table
+from topchef_schema.model import Report, Table
 
 if TYPE_CHECKING:
     from topchef_schema.backends.timeouts import Limits
-    from topchef_schema.model import Plan
+    from topchef_schema.model import Check, Plan
     from topchef_schema.project import Project
     from topchef_schema.shortcut import AtHead
     from topchef_schema.stages.run import Applied
@@ -123,6 +123,8 @@ def _shown(command: str, project: Project, plan: Callable[[tuple[str, ...]], Pla
 
 
 def _pending(steps: Plan, backend: str) -> tuple[Check, ...]:
+    from topchef_schema.model import Check, Outcome
+
     return tuple(
         Check(
             name=step.revision.message or step.revision.id,

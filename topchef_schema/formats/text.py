@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
-from topchef_schema.formats.grouping import grouped, place
-from topchef_schema.model import Finding, Report, Severity, Table, visible
+from topchef_schema.model import Severity, visible
+
+if TYPE_CHECKING:
+    from topchef_schema.model import Finding, Report, Table
 
 
 def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
     """Return the text, without colour; control characters in it are made visible."""
     blocks = [_table(table) for table in report.tables if table.rows]
-    blocks += _findings(report.findings)
+    if report.findings:
+        blocks += _findings(report.findings)
     if report.error is not None:
         error = report.error
         blocks.append(
@@ -55,23 +59,24 @@ def _table(table: Table) -> str:
 
 def _findings(findings: tuple[Finding, ...]) -> list[str]:
     """Return a block for each rule and revision; what several backends share stands once."""
+    from topchef_schema.formats.grouping import grouped, place
+
     blocks = []
     for group in grouped(findings):
         lines = [visible(" · ".join(group.heading))]
         for finding in group.findings:
-            lines += _finding(finding)
+            lines += _finding(finding, place(finding))
         blocks.append("\n".join(lines))
     return blocks
 
 
-def _finding(finding: Finding) -> list[str]:
+def _finding(finding: Finding, where: str | None) -> list[str]:
     lines = [f"  {visible(finding.message)}"]
     if finding.object is not None:
         lines.append(f"  {visible(finding.object)}")
         if finding.before is not None or finding.after is not None:
             lines.append(f"    before: {visible(finding.before or 'missing')}")
             lines.append(f"    after:  {visible(finding.after or 'missing')}")
-    where = place(finding)
     if where is not None:
         lines.append(f"  {visible(where)}")
     if finding.sql is not None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from topchef_schema.model.check import Check, Outcome
     from topchef_schema.model.effect import UNKNOWN, Doing, Effect, TableName
     from topchef_schema.model.environment import DatabaseUrl, Environment
     from topchef_schema.model.exemption import Exemption
+    from topchef_schema.model.finding import Finding
     from topchef_schema.model.history import (
         DOCUMENTS_TABLE,
         HISTORY_TABLE,
@@ -28,16 +30,9 @@ if TYPE_CHECKING:
         Statement,
         VersionTable,
     )
-    from topchef_schema.model.report import (
-        Check,
-        ErrorInfo,
-        Finding,
-        Outcome,
-        Report,
-        Severity,
-        Table,
-    )
+    from topchef_schema.model.report import ErrorInfo, Report, Table
     from topchef_schema.model.revision import Direction, Plan, Revision, Step
+    from topchef_schema.model.severity import Severity
     from topchef_schema.model.snapshot import Change, Diff, Snapshot, diff, names_of
     from topchef_schema.model.sql_effects import effects_of_sql
     from topchef_schema.model.sql_words import named_tables, without_values
@@ -92,8 +87,11 @@ __all__ = [
 
 _HOMES = (
     "plain_text",
+    "severity",
     "report",
     "environment",
+    "check",
+    "finding",
     "exemption",
     "revision",
     "recording",

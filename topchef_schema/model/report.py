@@ -3,75 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from topchef_schema.model.severity import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from topchef_schema.errors import TopchefError
+    from topchef_schema.model.check import Check
+    from topchef_schema.model.finding import Finding
     from topchef_schema.model.recording import Statement
-    from topchef_schema.model.revision import Direction
 
 FOUND = 10
 """The exit code of a command that worked and found something."""
-
-
-class Severity(StrEnum):
-    """How bad a finding is."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-    @property
-    def rank(self) -> int:
-        """0 for info, 1 for warning, 2 for error."""
-        return list(Severity).index(self)
-
-
-class Outcome(StrEnum):
-    """How a check ended; *pending* is one that was never reached."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    PENDING = "pending"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was done. *seconds* is wall time; *detail* is for a reader."""
-
-    name: str
-    outcome: Outcome
-    backend: str | None = None
-    revision: str | None = None
-    direction: Direction | None = None
-    seconds: float | None = None
-    detail: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong, and what to do about it.
-
-    *check* is the name of the check that found it, where revision and backend do not tell.
-    """
-
-    rule: str
-    severity: Severity
-    message: str
-    help: str | None = None
-    backend: str | None = None
-    revision: str | None = None
-    object: str | None = None
-    before: str | None = None
-    after: str | None = None
-    path: str | None = None
-    line: int | None = None
-    sql: str | None = None
-    check: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
