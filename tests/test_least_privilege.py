@@ -132,6 +132,18 @@ def test_the_migrator_moves_the_database(project: MakeProject, shop: Shop) -> No
 
 
 @on_servers
+def test_the_migrator_adopts_the_database(project: MakeProject, shop: Shop) -> None:
+    """Its own rights, and the reader's, are no difference from what the revisions build."""
+    whole = project("linear")
+    upgrade(whole.load(url=shop.url("shop_migrator")), "bb20", history=False)
+    shop.run("DROP TABLE alembic_version", database="shop")
+    builder = shop.url("topchef_builder", None)
+    done = call("baseline", "--on", builder, "--url", shop.url("shop_migrator"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "equal to what bb20 builds" in done.stdout
+
+
+@on_servers
 def test_the_migrator_runs_scripts(project: MakeProject, shop: Shop) -> None:
     whole = project("linear")
     url = shop.url("shop_migrator")

@@ -85,6 +85,27 @@ def test_revisions_that_only_move_rows(project: MakeProject, scratch: ScratchDat
     assert (named.findings, named.data["current"]) == ((), ["a1a1"])
 
 
+GRANTS = """\
+op.execute("CREATE TABLE t (id INTEGER)")
+op.execute("GRANT SELECT ON t TO PUBLIC")
+op.execute("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC")"""
+
+
+@pytest.mark.backends("postgresql")
+def test_what_is_granted_beyond_the_revisions(
+    project: MakeProject, scratch: ScratchDatabase
+) -> None:
+    shop = project(versions={"a.py": revision("a1a1", GRANTS)})
+    unmarked(shop, scratch, "a1a1")
+    further = ("GRANT INSERT ON t TO pg_monitor", "GRANT USAGE ON SCHEMA public TO pg_monitor")
+    execute(scratch, *further, "ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO pg_monitor")
+    assert baseline(shop.on(scratch), dry_run=True).findings == ()
+    execute(scratch, "REVOKE SELECT ON t FROM PUBLIC")
+    (lacks,) = baseline(shop.on(scratch)).findings
+    assert lacks.object == "grants table public.t"
+    assert (lacks.before, lacks.after) == ("grant SELECT to PUBLIC", "grant INSERT to pg_monitor")
+
+
 def test_branches(project: MakeProject, scratch: ScratchDatabase) -> None:
     shop = project("branched")
     unmarked(shop, scratch, "heads")
