@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import secrets
+import signal
+import time
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import URL, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from tests.whole_projects import MakeProject, revision, tables
+from tests.backends.connections import connected
+from tests.servers import variable
+from tests.whole_projects import MakeProject, query, revision, tables
 from tests.whole_projects import text as url_of
 from topchef_schema import roundtrip, upgrade
 from topchef_schema.backends.base import ScratchDatabase, Server
@@ -93,6 +97,51 @@ def test_a_revision_that_reaches_out(
     assert (finding.rule, finding.sql) == ("upgrade-fails", statement)
     assert any(word in finding.message for word in ("denied", "permission"))
     assert tables(scratch) == set()
+
+
+HOLDS = {
+    "postgresql": "LOCK TABLE pg_database IN SHARE MODE",
+    "mysql": "FLUSH TABLES WITH READ LOCK",
+}
+"""What lets a CREATE DATABASE wait."""
+HOLDS["mariadb"] = HOLDS["mysql"]
+SENT = {
+    "postgresql": "SELECT query FROM pg_stat_activity",
+    "mysql": "SELECT info FROM information_schema.processlist",
+}
+SENT["mariadb"] = SENT["mysql"]
+NAMES = {
+    "postgresql": "SELECT datname FROM pg_database UNION ALL SELECT rolname FROM pg_roles",
+    "mysql": "SELECT schema_name FROM information_schema.schemata"
+    " UNION ALL SELECT user FROM mysql.user",
+}
+NAMES["mariadb"] = NAMES["mysql"]
+
+
+def sent(url: str, backend_name: str) -> list[str]:
+    """Return what sessions of the server are at, all in one spelling."""
+    return [str(sql).replace("`", "") for (sql,) in query(url, SENT[backend_name])]
+
+
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
+def test_nothing_is_left_of_what_is_interrupted_while_it_is_made(
+    project: MakeProject, private_server: Server, backend_name: str, number: signal.Signals
+) -> None:
+    shop, url = project("linear"), url_of(private_server)
+    with connected(private_server.url) as connection:
+        connection.exec_driver_sql(HOLDS[backend_name])
+        given = {variable(backend_name): url}
+        process = shop.start("sql", "--prove", "--on", backend_name, **given)
+        while not any("CREATE DATABASE topchef" in sql for sql in sent(url, backend_name)):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, ""), err
+    assert "Traceback" not in err
+    names = [name for (name,) in query(url, NAMES[backend_name])]
+    assert not any(name.startswith("topchef_scratch_") for name in names)
 
 
 NOTES_SETTINGS = """\

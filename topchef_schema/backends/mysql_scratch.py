@@ -41,7 +41,7 @@ NO_SUCH_SESSION = 1094
 NOT_ALLOWED = frozenset({Failure.ACCESS_DENIED, Failure.READ_ONLY})
 
 WAIT = 20
-"""Seconds that a DROP waits for sessions that are being ended."""
+"""Seconds that a DROP, and a mark, wait for sessions that are being ended."""
 
 DAY = 24 * 60 * 60
 """Seconds."""
@@ -204,6 +204,8 @@ class ScratchServer:
         from sqlalchemy.exc import DBAPIError
 
         with self._turn:
+            if self._admin is not None and self._admin.invalidated:
+                self._hang_up()  # an interruption has taken the session along
             if self._admin is None:
                 self._admin = connect(self.url)
                 # The server would close an idle session, and forget the marks.
@@ -234,7 +236,8 @@ class ScratchServer:
 
 
 def _mark(connection: Connection, name: str) -> None:
-    run(connection, f"SELECT GET_LOCK('{name}', 0)").all()
+    # Where a session of ours was interrupted, it is free once that, and what it was at, has ended.
+    run(connection, f"SELECT GET_LOCK('{name}', {WAIT})").all()
 
 
 def _unmark(connection: Connection, name: str) -> None:

@@ -50,6 +50,9 @@ SELECT (l.classid::bigint << 32) | l.objid::bigint FROM pg_catalog.pg_locks l
 WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
 """
 
+WAIT = 20
+"""Seconds until a session that was interrupted has to have ended."""
+
 LARGE = 10 * 1024 * 1024
 """Bytes of a template from which on files are copied faster than pages (benchmarks/fixture.py)."""
 
@@ -225,10 +228,22 @@ class PostgreSQLServer:
 
         with self._turn:
             try:
+                if self._admin.invalidated:
+                    self._reconnect()
                 result = self._admin.exec_driver_sql(sql)
                 return list(result) if result.returns_rows else []
             except DBAPIError as error:
                 raise self._refused(first_line(error)) from error.orig
+
+    def _reconnect(self) -> None:
+        """Go on in another session, after an interruption has taken ours along with its locks.
+
+        They are free once that one has ended, and with it what it was at.
+        """
+        self._admin.rollback()
+        self._admin.exec_driver_sql(f"SET lock_timeout = '{WAIT}s'")
+        for name in self._made:
+            self._admin.exec_driver_sql(f"SELECT pg_catalog.pg_advisory_lock({number_of(name)})")
 
     def _refused(self, why: str) -> UnreachableError:
         return UnreachableError(
