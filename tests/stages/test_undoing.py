@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
 
 from tests.whole_projects import MakeProject, Whole, revision, text
 from topchef_schema import roundtrip
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
 
 BASE = revision(
     "a1",
-    """\
+    r"""\
 op.create_table("shops", sa.Column("id", sa.Integer, primary_key=True, autoincrement=False))
 op.create_table(
     "items",
@@ -27,14 +31,16 @@ op.create_table(
     sa.CheckConstraint("price >= 0", name="ck_items_price"),
 )
 op.create_index("ix_items_price", "items", ["price", "name"])
+if op.get_context().dialect.name == "postgresql":
+    op.execute(r"CREATE INDEX ix_items_word ON items ((name || ' \:word'))")
 op.create_table(
     "notes",
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("title", sa.String(40), nullable=False, server_default="none"),
+    sa.Column("title", sa.String(40), nullable=False, server_default="at :noon"),
     sa.Column("shop_id", sa.Integer, sa.ForeignKey("shops.id", name="fk_notes_shop")),
     sa.Column("amount", sa.Integer),
     sa.UniqueConstraint("amount", name="uq_notes_amount"),
-    sa.CheckConstraint("amount >= 0", name="ck_notes_amount"),
+    sa.CheckConstraint(r"title <> ' \:word'", name="ck_notes_title"),
 )
 op.create_index("ix_notes_title", "notes", ["title"])
 op.create_table(
@@ -61,6 +67,7 @@ with op.batch_alter_table("items") as batch:
     batch.drop_constraint("uq_items_price", type_="unique")
     batch.alter_column("name", type_=sa.String(60), existing_type=sa.String(40))
     batch.alter_column("size", server_default="8", existing_type=sa.Integer)"""
+WORD = '\nop.drop_index("ix_items_word", "items")'
 ENUM = '\nsa.Enum("calm", "loud", name="mood").create(op.get_bind())'
 CHECK = '\nop.drop_constraint("ck_items_price", "items", type_="check")'
 TRIGGERS = {
@@ -81,7 +88,7 @@ def errors(shop: Whole, server: Server) -> list[Finding]:
 def test_pasted_code_makes_the_revision_clean(
     project: MakeProject, server: Server, backend_name: str
 ) -> None:
-    forgets = FORGETS + {"sqlite": "", "postgresql": ENUM + CHECK}.get(backend_name, CHECK)
+    forgets = FORGETS + {"sqlite": "", "postgresql": WORD + ENUM + CHECK}.get(backend_name, CHECK)
     forgets += f'\nop.execute("CREATE TRIGGER noticed {TRIGGERS[backend_name]}")'
     versions = {"a.py": BASE, "b.py": revision("b2", forgets, GONE, down="a1")}
     shop = project(versions=versions)
@@ -112,3 +119,11 @@ def test_other_schemas_and_quoted_names() -> None:
     assert undoing.code(change, "public") == (
         'op.drop_index("ix.1", "My \\"table\\"", schema="other")'
     )
+
+
+@pytest.mark.parametrize(
+    "sql", [" :a", "x:a", ":a:", "::a", r"\:a", r"\\:a", ":a$b", r"\:", r"\::a", "a:"]
+)
+def test_no_word_of_the_sql_is_taken_for_a_value(sql: str) -> None:
+    written = sa.text(json.loads(undoing.sql_literal(sql)))
+    assert written.compile().string == sql

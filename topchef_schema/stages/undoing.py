@@ -29,6 +29,8 @@ _COLUMN = re.compile(
     re.IGNORECASE,
 )
 """With a default that is a constant, or the time."""
+_TAKEN_FOR_VALUE = re.compile(r"\\(?=:\w*(?![:\w]))|(?<![:\w\\])(?=:\w+(?![:\w]))")
+"""In what follows, SQLAlchemy's text() sees the name of a value, or that there is none."""
 _COLLATION = re.compile(r" collate \w+", re.IGNORECASE)
 
 _DROPPED = {
@@ -109,14 +111,14 @@ def _drop(change: Change, place: Place | None) -> str | None:
     kind = change.kind
     if kind in _DROPPED:
         word = kind.replace("-", " ").upper()
-        return f"op.execute({literal(f'DROP {word} {change.name}')})"
+        return f"op.execute({sql_literal(f'DROP {word} {change.name}')})"
     if place is None:
         return None
     if kind == "trigger":
         *on, name = NAME.findall(change.name)
         # Where schemas hold tables, a trigger is known by its table alone.
         table = f" ON {'.'.join(on)}" if len(on) > 1 else ""
-        return f"op.execute({literal(f'DROP TRIGGER {name}{table}')})"
+        return f"op.execute({sql_literal(f'DROP TRIGGER {name}{table}')})"
     table, name = literal(place.table), literal(place.name)
     simple = {
         "table": f"op.drop_table({table}{place.options})",
@@ -139,7 +141,7 @@ def _make(
     change: Change, definition: str, place: Place | None, usual_schema: str | None
 ) -> str | None:
     if definition.startswith("CREATE ") and "\n" not in definition:
-        return f"op.execute({literal(definition)})"
+        return f"op.execute({sql_literal(definition)})"
     if place is None:
         return None
     if change.kind == "constraint":
@@ -182,7 +184,7 @@ def _constraint(place: Place, definition: str, usual_schema: str | None) -> str 
     if found := UNIQUE.fullmatch(definition):
         return place.call("create_unique_constraint", name_list(found["columns"]))
     if found := CHECK.fullmatch(definition):
-        return place.call("create_check_constraint", literal(found["text"]))
+        return place.call("create_check_constraint", sql_literal(found["text"]))
     found = FOREIGN.fullmatch(definition)
     target = [] if found is None else names_in(found["table"])
     if found is None or place.schema is not None or target[:-1] not in ([], [usual_schema]):
@@ -227,7 +229,7 @@ class ColumnType:
 
 def default_sql(default: str | None) -> str:
     """Write the *default* of a column, None where it has none."""
-    return "None" if default is None else f"sa.text({literal(default)})"
+    return "None" if default is None else f"sa.text({sql_literal(default)})"
 
 
 def column_type(definition: str) -> ColumnType | None:
@@ -271,6 +273,11 @@ def names_in(name: str) -> list[str]:
 def name_list(columns: str) -> str:
     """Write *columns*, the names between commas, as a list."""
     return "[" + ", ".join(literal(bare(each.strip())) for each in columns.split(",")) + "]"
+
+
+def sql_literal(sql: str) -> str:
+    """Write *sql* for Alembic and SQLAlchemy, which take ``:word`` in it for a value to come."""
+    return literal(_TAKEN_FOR_VALUE.sub(r"\\\g<0>", sql))
 
 
 def literal(value: str) -> str:

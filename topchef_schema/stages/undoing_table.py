@@ -137,7 +137,7 @@ class _Table:
             if found := pattern.fullmatch(said):
                 return f"sa.{word}Constraint({undoing.name_list(found['columns'])[1:-1]}{named})"
         if found := undoing.CHECK.fullmatch(said):
-            return f"sa.CheckConstraint({undoing.literal(found['text'])}{named})"
+            return f"sa.CheckConstraint({undoing.sql_literal(found['text'])}{named})"
         found = undoing.FOREIGN.fullmatch(said)
         if found is None:
             raise _UnknownError
