@@ -31,6 +31,7 @@ op.create_table(
     sa.CheckConstraint("price >= 0", name="ck_items_price"),
 )
 op.create_index("ix_items_price", "items", ["price", "name"])
+op.create_index("ix_items_size", "items", [sa.text("size DESC"), "name"])
 if op.get_context().dialect.name == "postgresql":
     op.execute(r"CREATE INDEX ix_items_word ON items ((name || ' \:word'))")
 op.create_table(
@@ -60,6 +61,7 @@ for name in ("notes", "pairs", "lonely"):
     op.drop_table(name)
 op.create_index("ix_items_name", "items", ["name"])
 op.drop_index("ix_items_price", "items")
+op.drop_index("ix_items_size", "items")
 op.execute("CREATE VIEW numbers AS SELECT id FROM shops")
 op.add_column("items", sa.Column("kind", sa.String(8)))
 with op.batch_alter_table("items") as batch:
@@ -94,7 +96,7 @@ def test_pasted_code_makes_the_revision_clean(
     shop = project(versions=versions)
     found = errors(shop, server)
     assert {each.rule for each in found} == {"downgrade-leaves-trace"}
-    assert len(found) >= 12
+    assert len(found) >= 13
     pasted = [str(each.help).removeprefix("add to downgrade(): ") for each in found]
     assert all(each.startswith(("op.", "with op.", "sa.")) for each in pasted)
     shop.write(
@@ -108,6 +110,7 @@ def test_what_cannot_be_known_is_not_said() -> None:
         Change("column t.c", "integer default nextval('s'::regclass)", None),
         Change("constraint t.primary key (id)", None, "primary key (id)"),
         Change("index t.ix", "(lower(name))", None),
+        Change("index t.ix", "key (`name`(7))", None),
         Change("table t", "table", None),
         Change("trigger t.x", "after insert on t begin select 1; end", None),
     ):

@@ -13,12 +13,18 @@ from dataclasses import dataclass
 from topchef_schema.model import Change
 from topchef_schema.model.snapshot import NAME, bare
 
-COLUMNS = r'\((?P<columns>[\w"`, ]+)\)'
-_INDEX = re.compile(rf"(?P<unique>unique )?(?:key |index )?{COLUMNS}", re.IGNORECASE)
+_NAME = r'(?:"(?:[^"]|"")+"|`(?:[^`]|``)+`|\w+)'
+_NAMES = rf"{_NAME}(?:, ?{_NAME})*"
+COLUMNS = rf"\((?P<columns>{_NAMES})\)"
+_KEY = re.compile(rf"({_NAME})( desc)?", re.IGNORECASE)
+_INDEX = re.compile(
+    rf"(?P<unique>unique )?(?:key |index )?\((?P<keys>{_KEY.pattern}(?:, ?{_KEY.pattern})*)\)",
+    re.IGNORECASE,
+)
 UNIQUE = re.compile(rf"unique {COLUMNS}", re.IGNORECASE)
 CHECK = re.compile(r"check \((?P<text>.+)\)", re.IGNORECASE)
 FOREIGN = re.compile(
-    rf'foreign key {COLUMNS} references (?P<table>[\w."`]+) ?\((?P<there>[\w"`, ]+)\)',
+    rf'foreign key {COLUMNS} references (?P<table>[\w."`]+) ?\((?P<there>{_NAMES})\)',
     re.IGNORECASE,
 )
 _LABELS = re.compile(r"'[^'\n]*'(, '[^'\n]*')*")
@@ -163,7 +169,11 @@ def _index(place: Place, definition: str) -> str | None:
     if found is None:
         return None
     unique = ", unique=True" if found["unique"] else ""
-    names = f"{literal(place.name)}, {literal(place.table)}, {name_list(found['columns'])}"
+    keys = (
+        f"sa.text({sql_literal(name + order)})" if order else literal(bare(name))
+        for name, order in _KEY.findall(found["keys"])
+    )
+    names = f"{literal(place.name)}, {literal(place.table)}, [{', '.join(keys)}]"
     return f"op.create_index({names}{unique}{place.options})"
 
 
@@ -270,9 +280,14 @@ def names_in(name: str) -> list[str]:
     return [bare(each) for each in NAME.findall(name)]
 
 
+def column_names(columns: str) -> list[str]:
+    """Return the names between the commas of *columns*, without their quotes."""
+    return [bare(each) for each in re.findall(_NAME, columns)]
+
+
 def name_list(columns: str) -> str:
     """Write *columns*, the names between commas, as a list."""
-    return "[" + ", ".join(literal(bare(each.strip())) for each in columns.split(",")) + "]"
+    return "[" + ", ".join(map(literal, column_names(columns))) + "]"
 
 
 def sql_literal(sql: str) -> str:

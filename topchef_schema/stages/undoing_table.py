@@ -123,7 +123,7 @@ class _Table:
         """Return the columns of the primary key."""
         found = (_PRIMARY.fullmatch(said) for said in self.parts.values())
         columns = next((each["columns"] for each in found if each is not None), "")
-        return {bare(each.strip()) for each in columns.split(",") if each}
+        return set(undoing.column_names(columns))
 
     def _constraints(self) -> Iterator[str]:
         for key, said in self.parts.items():
@@ -145,7 +145,7 @@ class _Table:
         if self.place.schema is not None or schema not in ([], [self.usual_schema]):
             raise _UnknownError
         columns = undoing.name_list(found["columns"])
-        there = (bare(each.strip()) for each in found["there"].split(","))
+        there = undoing.column_names(found["there"])
         there_too = ", ".join(undoing.literal(f"{target}.{each}") for each in there)
         return f"sa.ForeignKeyConstraint({columns}, [{there_too}]{named})"
 
