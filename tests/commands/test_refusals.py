@@ -102,6 +102,21 @@ def test_database_of_a_newer_release(at_bb20: ScratchDatabase) -> None:
     assert query(at_bb20, "SELECT version_num FROM alembic_version") == [("bb20",)]
 
 
+@pytest.mark.backends("postgresql", "mariadb", "mysql")
+@pytest.mark.parametrize(
+    ("option", "word"), [({"bogus": "1"}, "bogus"), ({"connect_timeout": "soon"}, "soon")]
+)
+def test_an_option_that_the_driver_does_not_take(
+    project: MakeProject, scratch: ScratchDatabase, option: dict[str, str], word: str
+) -> None:
+    project("linear")
+    url = scratch.url.update_query_dict(option).render_as_string(hide_password=False)
+    for command in (("upgrade", "--url"), ("status", "--url"), ("roundtrip", "--on")):
+        done = call(*command, url)
+        refused(done, 3, word)
+        assert str(scratch.url.password) not in done.stderr
+
+
 def test_several_heads(project: MakeProject, scratch: ScratchDatabase) -> None:
     shop = project("branched")
     url = ("--url", text(scratch))

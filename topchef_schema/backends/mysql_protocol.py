@@ -175,11 +175,18 @@ def connect(url: URL) -> Connection:
     url = synchronous(url, extra=url.get_backend_name())
     # SQLAlchemy's dialect "mariadb" refuses a MySQL server before we can say what it is.
     plain = url.set(drivername=f"mysql+{url.get_driver_name()}")
-    engine = create_engine(plain, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     try:
+        engine = create_engine(plain, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         return engine.connect()
     except DBAPIError as error:
         raise unreachable(error, url) from error.orig
+    except (TypeError, ValueError) as error:
+        # What stands behind the "?" is handed to the driver, which checks nothing of it before.
+        raise UnreachableError(
+            f"the driver {url.get_driver_name()} cannot use this URL: {first_line(error)}",
+            where=safe_label(url),
+            hint='what stands behind the "?" of the URL must be options of that driver',
+        ) from error
     except RuntimeError as error:
         raise unreachable(error, url) from error  # PyMySQL misses the package "cryptography"
 
