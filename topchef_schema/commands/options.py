@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,9 +46,8 @@ class Command(click.Command):
         """Parse as click does, but take ``-1`` for an argument, and defaults from the settings."""
         if self.name is not None and "-h" not in args and "--help" not in args:
             ctx.default_map = self._defaults(ctx, args)
-        marked = [_MARK + each if _RELATIVE.match(each) else each for each in args]
         try:
-            rest = super().parse_args(ctx, marked)
+            rest = super().parse_args(ctx, self._marked(args))
         except click.UsageError as error:
             said = error.format_message()
             if _MARK not in said:
@@ -55,6 +55,15 @@ class Command(click.Command):
             raise click.UsageError(said.replace(_MARK, ""), ctx) from None
         ctx.params = {name: _unmarked(value) for name, value in ctx.params.items()}
         return rest
+
+    def _marked(self, args: Sequence[str]) -> list[str]:
+        """Mark what looks like an option and is none; the value of an option needs no mark."""
+        options = (each for each in self.params if isinstance(each, click.Option))
+        with_value = {name for each in options if not each.is_flag for name in each.opts}
+        return [
+            _MARK + each if _RELATIVE.match(each) and before not in with_value else each
+            for before, each in pairwise(["", *args])
+        ]
 
     def _defaults(self, ctx: click.Context, args: list[str]) -> dict[str, Any]:
         """Return what ``[topchef.COMMAND]`` says; raises `UsageError` for an unknown key."""
