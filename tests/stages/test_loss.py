@@ -99,6 +99,32 @@ def test_a_call(project: MakeProject, scratch: ScratchDatabase) -> None:
     assert "books" not in tables(scratch)
 
 
+BATCH = """\
+with op.batch_alter_table("shelf") as shelf:
+    shelf.alter_column("label", type_=sa.String(5), existing_type=sa.String(20))
+    shelf.drop_column("width")"""
+CHANGED = {
+    "sqlite": None,
+    "postgresql": "ALTER TABLE shelf ALTER COLUMN label TYPE VARCHAR(5);",
+    "mariadb": "ALTER TABLE shelf MODIFY label VARCHAR(5) NULL;",
+    "mysql": "ALTER TABLE shelf MODIFY label VARCHAR(5) NULL;",
+}
+
+
+def test_beside_each_loss_of_a_batch_stands_its_own_statement(
+    project: MakeProject, scratch: ScratchDatabase, backend_name: str
+) -> None:
+    """Where SQLite's table is copied no single statement does it, and none is shown."""
+    shop = undoing(project, BATCH)
+    upgrade(shop.on(scratch))
+    execute(scratch, "INSERT INTO shelf (id, label, width) VALUES (1, 'a', 2)")
+    changed = CHANGED[backend_name]
+    assert [(each.object, each.sql) for each in downgrade(shop.on(scratch), "-1").findings] == [
+        ("column shelf.label", changed),
+        ("column shelf.width", changed and "ALTER TABLE shelf DROP COLUMN width;"),
+    ]
+
+
 LOSING = {
     "drop": ("op.execute('DROP TABLE IF EXISTS box, shelf')", "table shelf", "2 rows"),
     "drop a column": (

@@ -7,7 +7,7 @@ the SQL that it writes itself. What cannot be known counts as loss, unless the d
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from topchef_schema.model import (
@@ -88,7 +88,11 @@ def _may_lose(section: Section) -> bool:
 
 
 def effects(section: Section) -> Iterator[tuple[Effect, Statement]]:
-    """Yield what the step does, each with the first statement that does it."""
+    """Yield what the step does, each with the first statement that does it.
+
+    Where an operation, or a batch, sends several, that is the one whose SQL says so, else one
+    without SQL: all of them do it together.
+    """
     told = set()
     for each in section.statements:
         if each.revision is not None:
@@ -96,7 +100,18 @@ def effects(section: Section) -> Iterator[tuple[Effect, Statement]]:
             for effect in found:
                 if effect not in told or effect is UNKNOWN:
                     told.add(effect)
-                    yield effect, each
+                    yield effect, _that_does(effect, each, section)
+
+
+def _that_does(effect: Effect, first: Statement, section: Section) -> Statement:
+    together = [each for each in section.statements if each.effects == first.effects]
+    if first.effects is None or len(together) == 1:
+        return first
+    for each in together:
+        for said in effects_of_sql(each.sql):
+            if (said.doing, said.column) == (effect.doing, effect.column):
+                return each
+    return replace(first, sql="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +246,7 @@ class _Looker:
             after=after,
             path=revision.path,
             line=statement.line if statement else None,
-            sql=statement.sql.strip() if statement else None,
+            sql=(statement.sql.strip() or None) if statement else None,
         )
 
 
