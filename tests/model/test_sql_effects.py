@@ -9,6 +9,7 @@ from topchef_schema.model import (
     Doing,
     Effect,
     TableName,
+    dropped,
     effects_of_sql,
     named_tables,
     without_values,
@@ -96,10 +97,57 @@ def test_effects(sql: str) -> None:
     assert effects_of_sql(sql) == EFFECTS[sql]
 
 
-def test_named_tables() -> None:
-    sql = """ALTER TABLE s.t ADD FOREIGN KEY (a) REFERENCES "Other" (id);
-    UPDATE t SET a = 'from x' FROM u -- join y"""
-    assert named_tables(sql) == (S, TableName("Other"), T, TableName("u"))
+DROPPED = {
+    "DROP SEQUENCE IF EXISTS q, s.r CASCADE": [("sequence", "q"), ("sequence", "s.r")],
+    "DROP MATERIALIZED VIEW v": [("materialized view", "v")],
+    "DROP VIEW v; DROP TYPE y": [("view", "v"), ("type", "y")],
+    "DROP FUNCTION f(integer)": [("function", "f")],
+    'DROP TRIGGER "G" ON t': [("trigger", "G")],
+    "DROP TABLE t": [],
+    "DROP INDEX i": [],
+    "ALTER TABLE t DROP COLUMN view": [],
+    "CREATE PROCEDURE p() BEGIN DROP VIEW v; END": [],
+    "COMMENT ON TABLE t IS 'DROP VIEW v'": [],
+}
+
+
+@pytest.mark.parametrize("sql", DROPPED)
+def test_dropped(sql: str) -> None:
+    assert list(dropped(sql)) == DROPPED[sql]
+
+
+NAMED = {
+    """ALTER TABLE s.t ADD FOREIGN KEY (a) REFERENCES "Other" (id) ON DELETE CASCADE;
+    UPDATE t SET a = 'from x' FROM u -- join y""": ("s.t", "Other", "t", "u"),
+    "UPDATE ONLY t SET a = b.a FROM b JOIN c ON b.id = c.id": ("t", "b", "c"),
+    "DROP TABLE IF EXISTS t, s.u CASCADE": ("t", "s.u"),
+    "CREATE TABLE IF NOT EXISTS t (LIKE u)": ("t", "u"),
+    "CREATE TABLE t (a TEXT CHECK (a LIKE b), c INT REFERENCES u ON UPDATE CASCADE)": ("t", "u"),
+    "CREATE UNIQUE INDEX CONCURRENTLY i ON ONLY t USING gin (a)": ("t",),
+    "CREATE TRIGGER g AFTER INSERT OR UPDATE OF a ON t FOR EACH ROW EXECUTE FUNCTION f()": ("t",),
+    "CREATE VIEW v AS SELECT * FROM t JOIN u ON t.a = u.a WHERE b LIKE c": ("t", "u"),
+    "CREATE POLICY p ON t USING (a)": ("t",),
+    "INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 1": ("t",),
+    "DELETE FROM t USING u WHERE t.a IS DISTINCT FROM u.a": ("t", "u"),
+    "SELECT EXTRACT(YEAR FROM a) FROM (SELECT * FROM t FOR UPDATE) x": ("t",),
+    "TRUNCATE TABLE t": ("t",),
+    "ALTER TABLE t ALTER COLUMN a TYPE y USING a::y": ("t",),
+    "ALTER TYPE y RENAME TO z": (),
+    "GRANT SELECT (a, b), UPDATE ON s.t, u TO PUBLIC": ("s.t", "u"),
+    "REVOKE ALL ON TABLE t FROM PUBLIC": ("t",),
+    "GRANT SELECT ON shop.* TO somebody": (),
+    "GRANT USAGE ON SEQUENCE q TO PUBLIC": (),
+    "GRANT admin TO somebody": (),
+    "COMMENT ON TABLE s.t IS 'on u'": ("s.t",),
+    "COMMENT ON COLUMN s.t.a IS NULL": ("s.t",),
+    "COMMENT ON CONSTRAINT c ON t IS ''": ("t",),
+    "COMMENT ON TYPE y IS ''": (),
+}
+
+
+@pytest.mark.parametrize("sql", NAMED)
+def test_named_tables(sql: str) -> None:
+    assert tuple(map(str, named_tables(sql))) == NAMED[sql]
 
 
 def test_without_values() -> None:

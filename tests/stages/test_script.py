@@ -420,6 +420,31 @@ def test_down_names_what_it_does_not_bring_back(project: MakeProject) -> None:
     assert "What it does not bring back" in script.partition(line)[0]
 
 
+MADE = (
+    "CREATE SEQUENCE numbers",
+    "COMMENT ON COLUMN dish.price IS 'in cents'",
+    "GRANT SELECT ON TABLE dish TO PUBLIC",
+    "CREATE MATERIALIZED VIEW menu AS SELECT name FROM dish WHERE price IS DISTINCT FROM id",
+)
+TAKEN = (
+    "DROP MATERIALIZED VIEW menu",
+    "REVOKE SELECT ON dish FROM PUBLIC",
+    "COMMENT ON COLUMN dish.price IS NULL",
+    "DROP SEQUENCE numbers",
+)
+
+
+def test_what_stands_on_top_are_tables_and_all_that_is_taken_away(project: MakeProject) -> None:
+    up, down_body = ("\n".join(f'op.execute("{sql}")' for sql in each) for each in (MADE, TAKEN))
+    shop = project(versions={"a1.py": FIRST, "b2.py": revision("b2", up, down_body, down="a1")})
+    top = script_of(shop, "postgresql", "b2", down=True).partition("\n\n")[0].splitlines()
+    assert "--   b2                 4  a revision (dish)" in top
+    assert top[-2:] == [
+        "--   b2 drops the materialized view menu",
+        "--   b2 drops the sequence numbers",
+    ]
+
+
 def test_what_a_dead_run_left_of_a_finished_revision_is_no_obstacle(
     project: MakeProject, server: Server, scratch: ScratchDatabase, backend_name: str
 ) -> None:

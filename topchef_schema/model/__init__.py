@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from topchef_schema.model.revision import Direction, Plan, Revision, Step
     from topchef_schema.model.severity import Severity
     from topchef_schema.model.snapshot import Change, Diff, Snapshot, diff, names_of
-    from topchef_schema.model.sql_effects import effects_of_sql
-    from topchef_schema.model.sql_words import named_tables, without_values
+    from topchef_schema.model.sql_effects import dropped, effects_of_sql
+    from topchef_schema.model.sql_tables import named_tables
+    from topchef_schema.model.sql_words import without_values
 
 __all__ = [
     "DATABASE_UNKNOWN",
@@ -75,6 +76,7 @@ __all__ = [
     "TableName",
     "VersionTable",
     "diff",
+    "dropped",
     "effects_of_sql",
     "fingerprint",
     "in_flight",
@@ -100,6 +102,7 @@ _HOMES = (
     "journal",
     "effect",
     "sql_effects",
+    "sql_tables",
     "sql_words",
 )
 """Looked through in this order: what is asked for at every start stands first."""

@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from topchef_schema.model.effect import UNKNOWN, Doing, Effect, TableName
-from topchef_schema.model.sql_words import Word, ambiguous, named_table, split, words
+from topchef_schema.model.sql_words import (
+    Word,
+    ambiguous,
+    named_table,
+    skipped,
+    split,
+    words,
+)
 
 Effects = Iterator[Effect]
 
@@ -27,6 +34,9 @@ _DROPPED_ALONE = _ROUTINES | _keys(
     SEQUENCE STATISTICS SUBSCRIPTION TEXT TYPE USER VIEW"""
 )
 _DROPPED_WITH_ALL = {"INDEX", "MATERIALIZED", "POLICY", "RULE", "STATISTICS", "TRIGGER", "VIEW"}
+_TAKEN_AWAY = _ROUTINES | _keys(
+    """DOMAIN EXTENSION MATERIALIZED POLICY RULE SCHEMA SEQUENCE TYPE VIEW"""
+)
 _ALTERED = _DROPPED_ALONE | {"DATABASE", "DEFAULT", "EXTENSION", "SCHEMA", "SERVER", "SYSTEM"}
 _HARMLESS_ACTIONS = _keys(
     """ADD ALGORITHM ATTACH AUTO_INCREMENT CLUSTER COMMENT DETACH DISABLE ENABLE FORCE INHERIT LOCK
@@ -46,12 +56,28 @@ def effects_of_sql(sql: str) -> tuple[Effect, ...]:
     """Return what *sql*, one statement or several, does to tables and their rows."""
     if ambiguous(sql):
         return (UNKNOWN,)
+    return tuple(effect for each in _done_now(sql) for effect in _statement(each))
+
+
+def dropped(sql: str) -> Iterator[tuple[str, str]]:
+    """Yield kind and name of what *sql* drops, beside tables, what is in them, and indexes."""
+    for found in () if ambiguous(sql) else _done_now(sql):
+        kind, rest = [each.key for each in found[:2]][1:], skipped(found[2:], "VIEW")
+        if found[0].key == "DROP" and kind and kind[0] in _TAKEN_AWAY:
+            word = kind[0].lower().replace("materialized", "materialized view")
+            for each in split(skipped(rest, "IF", "EXISTS"), ","):
+                name, _ = named_table(each)
+                if name is not None:
+                    yield word, str(name)
+
+
+def _done_now(sql: str) -> Iterator[list[Word]]:
+    """Yield the statements of *sql*, without those in the body of a routine that it makes."""
     found = words(sql)
     if _makes_routine(found):
-        # What stands in its body is not done now.
         last = max((at for at, each in enumerate(found) if each.key == "END"), default=len(found))
         found = found[last + 1 :]
-    return tuple(effect for each in split(found, ";") if each for effect in _statement(each))
+    return filter(None, split(found, ";"))
 
 
 def _makes_routine(found: Sequence[Word]) -> bool:
@@ -67,29 +93,21 @@ def _statement(found: Sequence[Word]) -> Effects:
     return iter((UNKNOWN,)) if known is None else known(rest)
 
 
-def _skipped(found: Sequence[Word], *keys: str) -> list[Word]:
-    """Return *found* without the *keys* that it begins with."""
-    rest = list(found)
-    while rest and rest[0].key in keys:
-        rest.pop(0)
-    return rest
-
-
 def _create(found: Sequence[Word]) -> Effects:
-    rest = _skipped(found, *_MODIFIERS)
+    rest = skipped(found, *_MODIFIERS)
     if not rest or rest[0].key != "TABLE":
         return
-    table, _ = named_table(_skipped(rest[1:], "IF", "NOT", "EXISTS"))
+    table, _ = named_table(skipped(rest[1:], "IF", "NOT", "EXISTS"))
     if found[0].key == "OR":
         yield Effect(Doing.DROP_TABLE, table)
     yield Effect(Doing.CREATE_TABLE, table)
 
 
 def _drop(found: Sequence[Word]) -> Effects:
-    rest = _skipped(found, "TEMPORARY")
+    rest = skipped(found, "TEMPORARY")
     kind = rest[0].key if rest else ""
     if kind == "TABLE":
-        for each in split(_skipped(rest[1:], "IF", "EXISTS"), ","):
+        for each in split(skipped(rest[1:], "IF", "EXISTS"), ","):
             yield _on(Doing.DROP_TABLE, each)
         return
     takes_along = any(each.key == "CASCADE" for each in rest)
@@ -98,15 +116,15 @@ def _drop(found: Sequence[Word]) -> Effects:
 
 
 def _on(doing: Doing, found: Sequence[Word]) -> Effect:
-    table, _ = named_table(_skipped(found, "ONLY"))
+    table, _ = named_table(skipped(found, "ONLY"))
     return UNKNOWN if table is None else Effect(doing, table)
 
 
 def _alter(found: Sequence[Word]) -> Effects:
-    rest = _skipped(found, "ONLINE", "IGNORE")
+    rest = skipped(found, "ONLINE", "IGNORE")
     kind = rest[0].key if rest else ""
     if kind == "TABLE":
-        table, actions = named_table(_skipped(rest[1:], "IF", "EXISTS", "ONLY"))
+        table, actions = named_table(skipped(rest[1:], "IF", "EXISTS", "ONLY"))
         for each in split(actions, ","):
             if table is None or not each:
                 yield UNKNOWN
@@ -117,11 +135,11 @@ def _alter(found: Sequence[Word]) -> Effects:
 
 
 def _action(table: TableName, found: Sequence[Word]) -> Effects:
-    verb, rest = found[0].key, _skipped(found[1:], "COLUMN")
+    verb, rest = found[0].key, skipped(found[1:], "COLUMN")
     if verb in ("DROP", "RENAME", "ALTER", "MODIFY", "CHANGE"):
-        yield from _ACTIONS[verb](table, found[1:], _skipped(rest, "IF", "EXISTS"))
+        yield from _ACTIONS[verb](table, found[1:], skipped(rest, "IF", "EXISTS"))
     elif verb == "ADD" and rest and rest[0].key not in _PARTS:
-        yield Effect(Doing.ADD_COLUMN, table, _skipped(rest, "IF", "NOT", "EXISTS")[0].name)
+        yield Effect(Doing.ADD_COLUMN, table, skipped(rest, "IF", "NOT", "EXISTS")[0].name)
     elif verb not in _HARMLESS_ACTIONS:
         yield Effect(Doing.UNKNOWN, table)
 
@@ -190,9 +208,9 @@ _ELSEWHERE = _keys("AUTHORIZATION ROLE SCHEMA SEARCH_PATH")
 
 
 def _rename_tables(found: Sequence[Word]) -> Effects:
-    for each in split(_skipped(found, "TABLE", "TABLES"), ","):
+    for each in split(skipped(found, "TABLE", "TABLES"), ","):
         table, rest = named_table(each)
-        new, _ = named_table(_skipped(rest, "TO"))
+        new, _ = named_table(skipped(rest, "TO"))
         if table is None or new is None:
             yield UNKNOWN
         else:
@@ -200,7 +218,7 @@ def _rename_tables(found: Sequence[Word]) -> Effects:
 
 
 def _truncate(found: Sequence[Word]) -> Effects:
-    for each in split(_skipped(found, "TABLE"), ","):
+    for each in split(skipped(found, "TABLE"), ","):
         yield _on(Doing.DELETE_ROWS, each)
 
 
@@ -210,7 +228,7 @@ def _delete(found: Sequence[Word]) -> Effects:
 
 
 def _update(found: Sequence[Word]) -> Effects:
-    table, rest = named_table(_skipped(found, "ONLY", "OR", "IGNORE", "REPLACE"))
+    table, rest = named_table(skipped(found, "ONLY", "OR", "IGNORE", "REPLACE"))
     keys = [each.key for each in rest[:3]]
     plain = "SET" in keys and "," not in keys[: keys.index("SET")]
     yield Effect(Doing.CHANGE_ROWS, table) if plain and table is not None else UNKNOWN
@@ -218,13 +236,13 @@ def _update(found: Sequence[Word]) -> Effects:
 
 def _insert(found: Sequence[Word]) -> Effects:
     keys = [each.key for each in found]
-    table, _ = named_table(_skipped(found, "OR", "REPLACE", "IGNORE", "ABORT", "INTO"))
+    table, _ = named_table(skipped(found, "OR", "REPLACE", "IGNORE", "ABORT", "INTO"))
     if "REPLACE" in keys[:2] or ("UPDATE" in keys and "ON" in keys):
         yield Effect(Doing.CHANGE_ROWS, table) if table is not None else UNKNOWN
 
 
 def _replace(found: Sequence[Word]) -> Effects:
-    yield _on(Doing.CHANGE_ROWS, _skipped(found, "INTO"))
+    yield _on(Doing.CHANGE_ROWS, skipped(found, "INTO"))
 
 
 def _copy(found: Sequence[Word]) -> Effects:

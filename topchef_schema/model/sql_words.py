@@ -80,6 +80,12 @@ def one_statement(sql: str) -> list[Word]:
 
 def named_table(found: Sequence[Word]) -> tuple[TableName | None, list[Word]]:
     """Return the table whose name *found* begins with, and the words after it."""
+    names, rest = dotted(found)
+    return table_of(names), rest
+
+
+def dotted(found: Sequence[Word]) -> tuple[list[str], list[Word]]:
+    """Return the names with dots between them that *found* begins with, and the words after."""
     names: list[str] = []
     rest = list(found)
     while rest and rest[0].kind in ("word", "quoted"):
@@ -87,32 +93,17 @@ def named_table(found: Sequence[Word]) -> tuple[TableName | None, list[Word]]:
         if not rest or rest[0].key != ".":
             break
         rest.pop(0)
-    if not names:
-        return None, rest
-    return TableName(names[-1], names[-2] if len(names) > 1 else None), rest
+    return names, rest
 
 
-_BEFORE_A_TABLE = {"FROM", "JOIN", "INTO", "UPDATE", "TABLE", "ON", "REFERENCES", "ONLY", "EXISTS"}
-_AFTER_ON = {"COMMIT", "CONFLICT", "DELETE", "DUPLICATE", "UPDATE"}
-_BEFORE_A_TABLE |= {"TRUNCATE", "USING", "LIKE"}
+def table_of(names: Sequence[str]) -> TableName | None:
+    """Return the table that *names* lead to, None where there are none."""
+    return TableName(names[-1], names[-2] if len(names) > 1 else None) if names else None
 
 
-def _is_no_name(found: Sequence[Word]) -> bool:
-    return bool(found) and found[0].key in _AFTER_ON
-
-
-def named_tables(sql: str) -> tuple[TableName, ...]:
-    """Return all that stands where the name of a table may stand, in order."""
-    found = words(sql)
-    names: dict[TableName, None] = {}
-    for position, each in enumerate(found):
-        rest = found[position + 1 :]
-        if each.key not in _BEFORE_A_TABLE or (each.key == "ON" and _is_no_name(rest)):
-            continue
-        if each.key == "EXISTS" and "INDEX" in {one.key for one in found[:position][-3:]}:
-            continue
-        name, after = named_table(rest)
-        called = each.key in ("FROM", "JOIN") and after and after[0].key == "("
-        if name is not None and not called:
-            names[name] = None
-    return tuple(names)
+def skipped(found: Sequence[Word], *keys: str) -> list[Word]:
+    """Return *found* without the *keys* that it begins with."""
+    rest = list(found)
+    while rest and rest[0].key in keys:
+        rest.pop(0)
+    return rest

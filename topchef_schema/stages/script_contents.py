@@ -16,6 +16,7 @@ from topchef_schema.model import (
     Revision,
     Section,
     Statement,
+    dropped,
     effects_of_sql,
     named_tables,
     visible,
@@ -51,19 +52,29 @@ def own(section: Section) -> Iterator[Statement]:
 
 def destroyed(section: Section) -> list[str]:
     """Say what the step takes away or changes, each thing once."""
-    found: dict[str, None] = {}
-    for each in own(section):
-        for effect in effects_of_sql(each.sql) if each.effects is None else each.effects:
-            if said := _said(effect):
-                found[said] = None
-    return list(found)
+    found = (
+        said
+        for each in own(section)
+        for said in (
+            *_to_rows(each),
+            *(f"drops the {kind} {name}" for kind, name in dropped(each.sql)),
+        )
+    )
+    return list(dict.fromkeys(found))
 
 
 def taken_away(section: Section) -> list[str]:
     """Say whose values are gone after the step; where it cannot be told, why."""
     if section.unknown is not None:
         return [f"does what is not known: {section.unknown}"]
-    return destroyed(section)
+    return list(dict.fromkeys(said for each in own(section) for said in _to_rows(each)))
+
+
+def _to_rows(statement: Statement) -> Iterator[str]:
+    """Yield what a statement does to rows, and to what holds them."""
+    known = statement.effects
+    effects = effects_of_sql(statement.sql) if known is None else known
+    return filter(None, map(_said, effects))
 
 
 def _said(effect: Effect) -> str | None:
