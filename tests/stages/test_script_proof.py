@@ -14,7 +14,7 @@ from tests.scripts import run, script_of
 from tests.stages.test_leaks import history
 from tests.whole_projects import MakeProject, Whole, query, revision, tables, text
 from topchef_schema import downgrade, sql, upgrade
-from topchef_schema.errors import TopchefError
+from topchef_schema.errors import MigrationError, TopchefError
 from topchef_schema.model import Severity
 from topchef_schema.stages import apply, script_proof
 from topchef_schema.stages.plan import scripted
@@ -133,6 +133,20 @@ def test_what_an_administrator_makes(
     project: MakeProject, private_server: Server, backend_name: str
 ) -> None:
     whole_range(project(versions=clean(leaks("administered", backend_name))), private_server)
+
+
+def test_where_the_steps_fail_nothing_is_left_to_repair(
+    project: MakeProject, server: Server
+) -> None:
+    """Also where DDL is not transactional: the database was a scratch one, and is gone."""
+    up = 'op.create_table("half", sa.Column("id", sa.Integer))\nop.execute("DROP TABLE nowhere")'
+    shop = project(versions={"a1.py": revision("a1", up, 'op.drop_table("half")')})
+    with pytest.raises(MigrationError, match="the upgrade of revision a1 failed") as raised:
+        sql(shop.load(), down=True, on=[text(server)], prove=True)
+    failed = raised.value
+    assert (failed.exit_code, "nothing of it stays" in failed.message) == (5, True)
+    assert failed.hint.startswith("correct the revision or the data and run the same command again")
+    assert "repair" not in failed.hint
 
 
 def test_it_is_found_where_a_script_does_something_else(

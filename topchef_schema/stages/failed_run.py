@@ -29,28 +29,42 @@ def failure(
     Where it is not *alone*, others were migrated before it.
     """
     log.debug("the driver said: %s", driver_message(failed.cause), extra=failed.step.facts)
+    word = "upgrade" if failed.step.direction is Direction.UP else "downgrade"
+    added, remedy = _limited(run, failed)
+    if run.project.environment.scratch:
+        kind, hint = MigrationError, _what_to_do(run, failed)
+        stays = "it was on a scratch database, and nothing of it stays"
+    else:
+        kind, stays, hint = _left(run, failed, now, alone=alone)
+    message = f"the {word} of revision {failed.step.revision.id} failed: "
+    message += f"{first_line(failed.cause)}{added}; {stays}"
+    hint = remedy + hint
+    if failed.failed is not None:
+        hint += f"; the statement was: {short(failed.failed.sql)}"
+    return kind(message, where=str(failed.location), hint=hint)
+
+
+def _left(
+    run: Run, failed: StepFailed, now: tuple[str, ...], *, alone: bool
+) -> tuple[type[MigrationError], str, str]:
+    """Return the kind of the failure, what stays of the run, and what to do about it."""
     unrecorded = _unrecorded(run, failed, now)
     half = bool(failed.lasting) and not unrecorded
     partial = half or bool(unrecorded)
-    stays = [step.revision.id for step in run.done[: run.kept]]
-    word = "upgrade" if failed.step.direction is Direction.UP else "downgrade"
-    message = f"the {word} of revision {failed.step.revision.id} failed: {first_line(failed.cause)}"
-    added, remedy = _limited(run, failed)
-    message += added
     there = "" if alone or run.target is None else f" in {run.target.label}"
-    if stays:
-        message += f"; of this run, these stay done{there}: {', '.join(stays)}"
-    else:
-        message += f"; nothing else of this run stays{there}"
+    done = ", ".join(step.revision.id for step in run.done[: run.kept])
+    stays = f"nothing else of this run stays{there}"
+    if done:
+        stays = f"of this run, these stay done{there}: {done}"
     if unrecorded:
         before = ", ".join(step.revision.id for step in run.done[run.kept :])
-        message += (
+        stays += (
             f"; {before} went before it in the transaction of env.py, which this database does "
             "not undo as a whole: the version rows are gone, and some of these statements "
             f"stay: {_listed(each.sql for each in unrecorded)}"
         )
     if half:
-        message += f"; of this revision, these statements took effect: {_listed(failed.lasting)}"
+        stays += f"; of this revision, these statements took effect: {_listed(failed.lasting)}"
     hint = _what_to_do(run, failed)
     if partial and run.history and not unrecorded:
         hint += (
@@ -62,11 +76,7 @@ def failure(
             "undo these statements by hand, or do the rest by hand and run: "
             f"topchef-db stamp {failed.step.stamped_as}"
         )
-    hint = remedy + hint
-    if failed.failed is not None:
-        hint += f"; the statement was: {short(failed.failed.sql)}"
-    kind = PartialError if partial else MigrationError
-    return kind(message, where=str(failed.location), hint=hint)
+    return PartialError if partial else MigrationError, stays, hint
 
 
 def _what_to_do(run: Run, failed: StepFailed) -> str:
