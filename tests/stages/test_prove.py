@@ -171,6 +171,18 @@ def test_what_stands_on_a_failed_upgrade_is_pending(project: MakeProject, server
 
 
 @pytest.mark.backends("sqlite")
+@pytest.mark.backends("postgresql")
+def test_what_failed_is_said_in_the_same_words_each_time(
+    project: MakeProject, server: Server
+) -> None:
+    up = 'op.create_table("t", sa.Column("id", sa.Integer))'
+    nameless = 'op.drop_constraint(None, "t", type_="foreignkey")'
+    (finding,) = proven(project(versions={"a.py": revision("a1", up, nameless)}), server).findings
+    assert finding.message.startswith("the downgrade fails: Can't emit DROP CONSTRAINT")
+    assert " object>" in finding.message
+    assert "0x" not in finding.message
+
+
 def test_range_proves_that_range_alone(project: MakeProject, server: Server) -> None:
     report = proven(project("leaky"), server, "11filled:13last")
     assert outcomes(report) == {"12down": "failed", "13last": "passed"}

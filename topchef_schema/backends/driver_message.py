@@ -25,11 +25,15 @@ _ROWS = (
 _STATEMENT = re.compile(r"LINE \d+:|\s*\^")
 """A piece of the statement, which some drivers put the values into before they send it."""
 
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+(?=>)")
+"""Where a Python object lies in memory: another place each time, and reports are to be the same."""
+
 
 def driver_message(error: BaseException) -> str:
     """Return all that the driver said about *error*, without SQL and bound values."""
     original = getattr(error, "orig", None) or error
-    first, *further = str(original).strip().splitlines() or [type(original).__name__]
+    said = _ADDRESS.sub("", str(original))
+    first, *further = said.strip().splitlines() or [type(original).__name__]
     values = set(_texts(getattr(error, "params", None)))
     lines = [first, *(_without_rows(each) for each in further if not _STATEMENT.match(each))]
     return _without(values, "\n".join(lines))
