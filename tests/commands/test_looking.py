@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.backends.connections import connected
 from tests.whole_projects import MakeProject, Whole, call, execute, query, tables, text
 from topchef_schema import upgrade
+from topchef_schema.stages import journal
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -106,6 +109,9 @@ def test_a_reader_who_may_not_see_the_history(
 ) -> None:
     shop = project("linear", env=env)
     upgrade(shop.on(scratch), "bb20")
+    with connected(scratch.url) as connection:
+        journal.create(connection, None)
+        connection.commit()
     in_it = server.url.set(database=scratch.name).render_as_string(hide_password=False)
     if backend.name == "postgresql":
         execute(
@@ -127,6 +133,12 @@ def test_a_reader_who_may_not_see_the_history(
         assert done.returncode == 0, done.stderr
         assert done.stderr.count("the history cannot be read: ") == 1
     assert "bb20" in call("status", "--url", url).stdout
+    rows = json.loads(call("history", "--format", "json", "--url", url).stdout)["data"]["revisions"]
+    assert [each["status"] for each in rows] == ["pending", "applied", "applied"]
+    done = call("repair", "--url", url)
+    assert done.returncode == 3
+    assert "it needs SELECT" in done.stderr
+    assert "read-only" not in done.stderr
 
 
 @pytest.mark.backends("postgresql", "mariadb", "mysql")

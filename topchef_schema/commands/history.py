@@ -102,17 +102,22 @@ def _rows(
     if seen is not None and seen.shared:
         # What another tenant has is no sign that this one had it.
         recorded = {id: entry for id, entry in recorded.items() if id in (applied or ())}
-    return [_row(each, recorded.get(each.id), applied) for each in reversed(revisions)]
+    hidden = seen is not None and seen.hidden
+    return [
+        _row(each, recorded.get(each.id), applied, hidden=hidden) for each in reversed(revisions)
+    ]
 
 
 def _unknown(project: Project, seen: Observed | None) -> list[dict[str, Any]]:
     """Tell of what the database is at and this project does not have."""
     recorded = _recorded(project, seen)
-    rows = []
-    for head in seen.heads if seen else ():
+    rows: list[dict[str, Any]] = []
+    if seen is None:
+        return rows
+    for head in seen.heads:
         if not project.revisions.known(head):
             stranger = Revision(head, (), (), (), "", "", "")
-            row = _row(stranger, recorded.get(head), {head})
+            row = _row(stranger, recorded.get(head), {head}, hidden=seen.hidden)
             rows.append(row | {"status": f"{row['status']}, not in this project"})
     return rows
 
@@ -124,7 +129,7 @@ def _recorded(project: Project, seen: Observed | None) -> dict[str, HistoryEntry
 
 
 def _row(
-    revision: Revision, entry: HistoryEntry | None, applied: set[str] | None
+    revision: Revision, entry: HistoryEntry | None, applied: set[str] | None, *, hidden: bool
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "revision": revision.id,
@@ -143,7 +148,8 @@ def _row(
         # By the history the database has it, and the version table says otherwise.
         return row | {"status": "pending" if entry is None else "reverted by alembic"}
     if entry is None:
-        return row | {"status": "applied by alembic"}
+        # Where nobody may see who it was, it need not have been alembic.
+        return row | {"status": "applied" if hidden else "applied by alembic"}
     return row | {
         "status": str(entry.status),
         "applied_at": _time(entry.finished_at),

@@ -68,6 +68,7 @@ class Entry:
     tag: str | None = None
     target: Target | None = None
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
+    _looks: bool = field(default=False, init=False)
     _labels: Counter[str] = field(default_factory=Counter, init=False)
     _locked: dict[tuple[str, str], Held] = field(default_factory=dict, init=False)
 
@@ -80,6 +81,7 @@ class Entry:
 
         from topchef_schema.bridge.environment import EnvironmentFailed
 
+        self._looks = look
         with ExitStack() as stack:
             door = self._door(stack)
             try:
@@ -254,10 +256,11 @@ class Entry:
         if url is not None:
             backend, parsed = database_url(self.project, url)
             place = f"{safe_label(parsed)} (from {url.source})"
-            return unreachable(backend, cause, place)
+            return unreachable(backend, cause, place, looks=self._looks)
         known = self.target.backend if self.target else None
         if known is not None:
-            return unreachable(known, cause, self.target.label if self.target else where)
+            place = self.target.label if self.target else where
+            return unreachable(known, cause, place, looks=self._looks)
         return UnreachableError(
             self._clean(f"the database cannot be reached: {first_line(cause)}"),
             where=where,
@@ -338,8 +341,13 @@ _HINTS = {
 }
 
 
-def unreachable(backend: Backend, cause: BaseException, where: str) -> UnreachableError:
-    """Say in one sentence why a database cannot be reached."""
+def unreachable(
+    backend: Backend, cause: BaseException, where: str, *, looks: bool = False
+) -> UnreachableError:
+    """Say in one sentence why a database cannot be reached; *looks* says of a visit that it reads.
+
+    Then what is refused to a user is to read, where users are what has rights.
+    """
     failure = backend.failure(cause)
     said = first_line(cause)
     message = str(failure) if failure is not Failure.OTHER else "the database refused"
@@ -347,6 +355,9 @@ def unreachable(backend: Backend, cause: BaseException, where: str) -> Unreachab
     if backend.made_by_connecting and failure is Failure.UNREACHABLE:
         message = "the database file cannot be opened"
         hint = "check the path: its folder must exist, and this user must be allowed to write there"
+    if looks and failure is Failure.READ_ONLY and not backend.made_by_connecting:
+        message = "this user may not do that"
+        hint = "it needs SELECT on what it looks at, topchef_history and topchef_journal among it"
     return UnreachableError(
         f"{message}: {said}" if said not in message else message, where=where, hint=hint
     )

@@ -42,9 +42,10 @@ class Observed:
     """A database as it stands. *present* is False where there is none yet (a SQLite file).
 
     *name* is the one it has in the setting ``databases``, None in all other projects. *shared*:
-    the history is also that of another tenant, so that it cannot tell where this one is.
-    *unfinished* is what a run has done of a revision that it has not finished: one that was
-    stopped in the middle, or that works on it right now where *holder* says who holds the lock.
+    the history is also that of another tenant, so that it cannot tell where this one is. *hidden*:
+    this user may not read it. *unfinished* is what a run has done of a revision that it has not
+    finished: one that was stopped in the middle, or that works on it right now where *holder* says
+    who holds the lock.
     """
 
     label: str
@@ -55,6 +56,7 @@ class Observed:
     present: bool = True
     name: str | None = None
     shared: bool = False
+    hidden: bool = False
     unfinished: tuple[JournalEntry, ...] = ()
     holder: str | None = None
 
@@ -137,14 +139,16 @@ def within(
     """Look around in an open visit; *exclude* are tables to leave out of the schema."""
     heads = session.heads()
     wanted = history(heads) if callable(history) else history
+    rows = _visible(ledger.read, "history", session, target) if wanted else ()
     return Observed(
         label=target.label,
         backend=target.backend.name,
         heads=heads,
-        history=_visible(ledger.read, "history", session, target) if wanted else (),
+        history=rows or (),
         snapshot=schema_of(session, target, exclude) if schema else None,
         name=target.name,
-        unfinished=_visible(journal.read, "journal", session, target),
+        hidden=rows is None,
+        unfinished=_visible(journal.read, "journal", session, target) or (),
     )
 
 
@@ -160,8 +164,8 @@ def _visible(
     what: str,
     session: Session,
     target: Target,
-) -> tuple[T, ...]:
-    """Read a table of ours; where this user may not, say so, and go on without it."""
+) -> tuple[T, ...] | None:
+    """Read a table of ours; where this user may not, say so, and return None."""
     from sqlalchemy.exc import DBAPIError
 
     refused = None
@@ -177,7 +181,7 @@ def _visible(
                 break
     assert refused is not None
     log.warning("%s: the %s cannot be read: %s", target.label, what, first_line(refused))
-    return ()
+    return None
 
 
 def before_writing(
