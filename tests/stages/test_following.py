@@ -52,6 +52,7 @@ ALTER TABLE other.{table} SET SCHEMA public
 ALTER TABLE {table} ADD CONSTRAINT {word} FOREIGN KEY (id) REFERENCES {table2} (id) NOT VALID
 ALTER TABLE {table} VALIDATE CONSTRAINT {word}
 ALTER TABLE {table} ADD CONSTRAINT {word} CHECK (id IS NOT NULL)
+ALTER TABLE {table} ADD CONSTRAINT {word} CHECK ({column}::varchar NOT IN ('a', 'b'))
 ALTER TABLE {table} DROP CONSTRAINT {word} CASCADE
 ALTER TABLE {table} RENAME CONSTRAINT {word} TO {word2}
 ALTER TABLE {table} SET (fillfactor = 70)

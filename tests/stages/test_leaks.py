@@ -102,3 +102,30 @@ def test_a_history_that_is_clean_gives_no_error(project: MakeProject, server: Se
     assert "\n".join(written(each) for each in report.findings if each.severity == "error") == ""
     single = [str(check.outcome) for check in report.checks if check.revision]
     assert single == ["passed"] * 14
+
+
+STATUS = """\
+op.create_table(
+    "accounts",
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("status", sa.String(10), nullable=False, server_default="new"),
+    sa.CheckConstraint("status IN ('new', 'paid')", name="ck_accounts_status"),
+)
+op.create_index(
+    "ix_open", "accounts", ["id"], postgresql_where=sa.text("status NOT IN ('paid', 'gone')")
+)"""
+
+
+@pytest.mark.backends("postgresql")
+def test_what_the_server_only_spells_otherwise_is_no_leak(
+    project: MakeProject, server: Server
+) -> None:
+    """A column gets another type and back: checks and indexes are written anew by the server."""
+    altered = 'op.alter_column("accounts", "status", type_={})'.format
+    versions = {
+        "a.py": revision("a1", STATUS, 'op.drop_table("accounts")'),
+        "b.py": revision("b2", altered("sa.String(20)"), altered("sa.String(10)"), down="a1"),
+        "c.py": revision("c3", altered("sa.Text()"), altered("sa.String(20)"), down="b2"),
+    }
+    found = roundtrip(project(versions=versions).load(), on=[text(server)]).findings
+    assert "\n".join(map(written, found)) == ""

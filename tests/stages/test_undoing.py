@@ -28,7 +28,7 @@ op.create_table(
     sa.Column("shop_id", sa.Integer),
     sa.Column("size", sa.Integer, server_default="7"),
     sa.UniqueConstraint("price", "name", name="uq_items_price"),
-    sa.CheckConstraint("price >= 0", name="ck_items_price"),
+    sa.CheckConstraint("price >= 0 AND name NOT IN ('a', 'b')", name="ck_items_price"),
 )
 op.create_index("ix_items_price", "items", ["price", "name"])
 op.create_index("ix_items_size", "items", [sa.text("size DESC"), "name"])

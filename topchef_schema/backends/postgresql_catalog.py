@@ -10,6 +10,7 @@ from topchef_schema.backends import postgresql_queries as queries
 from topchef_schema.backends.driver_rows import AT_ONCE, taken
 from topchef_schema.backends.postgresql_connection import passing_transaction
 from topchef_schema.backends.postgresql_rare import RARE
+from topchef_schema.backends.postgresql_spelling import as_read_again
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -104,7 +105,7 @@ def put_together(rows: Iterable[Any], said: Details, exclude: Collection[str]) -
             continue
         key = f"{kind} {name}"
         if definition is not None:
-            objects[key] = definition
+            objects[key] = as_read_again(definition)
         if stranger is not None:
             objects[f"owner {key}"] = stranger
         for what, wording in said.get((catalog, oid, sub), ()):
