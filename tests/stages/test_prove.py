@@ -114,6 +114,37 @@ def test_refusals_and_empty_downgrades_are_no_errors(project: MakeProject, serve
     assert report.exit_code() == 0
 
 
+def test_an_empty_downgrade_of_rows_is_told(project: MakeProject, server: Server) -> None:
+    """And is no end: what comes after is proven, and so is the whole way down."""
+    words = 'sa.Column("id", sa.Integer, primary_key=True), sa.Column("word", sa.String(20))'
+    bodies = {
+        "b2": "op.execute(\"UPDATE words SET word = 'same' WHERE id > 1\")",
+        "c3": "op.execute(\"INSERT INTO words (word) VALUES ('seed')\")",
+        "d4": "op.execute(\"UPDATE words SET word = 'x' WHERE word = 'not there'\")",
+        "e5": 'op.get_bind().execute(sa.text("SELECT word FROM words"))',
+        "f6": "pass",
+    }
+    parents = ("a1", *bodies)
+    versions = {
+        f"{id}.py": revision(id, body, '"""It may stay."""', down=down)
+        for (id, body), down in zip(bodies.items(), parents, strict=False)
+    }
+    versions["a1.py"] = revision(
+        "a1", f'op.create_table("words", {words})', 'op.drop_table("words")'
+    )
+    shop = project(versions=versions)
+    report = proven(shop, server)
+    empty = [each for each in report.findings if each.rule == "empty-downgrade"]
+    assert [(each.revision, each.severity) for each in empty] == [("b2", "info"), ("c3", "info")]
+    assert {str(each.object).replace("public.", "") for each in empty} == {"table words"}
+    assert {str(each.outcome) for each in report.checks} == {"passed", "skipped"}
+    (down,) = (each for each in report.checks if each.name == "the whole way down to base")
+    assert down.outcome == "passed"
+
+    strict = proven(shop, server, strict=True)
+    assert [each.revision for each in strict.findings if each.severity == "error"] == ["b2", "c3"]
+
+
 @pytest.mark.backends("sqlite")
 def test_strict_makes_them_errors(project: MakeProject, server: Server) -> None:
     strict = proven(project("irreversible"), server, "b2b2:d4d4", strict=True)

@@ -40,6 +40,16 @@ class Survival:
             if each.column is None or not self._is_cast(each.table, each.column)
         ]
 
+    @property
+    def written_by_upgrade(self) -> list[str]:
+        """The tables that do not hold the same rows as before the upgrade."""
+        there = self.before.get
+        return [
+            table
+            for table, rows in sorted(self.after.items())
+            if not rows.equal(there(table, Rows((), ())))
+        ]
+
     def lost(self, down: Contents, again: Contents) -> Iterator[tuple[Loss, str]]:
         """Yield what was still there after the upgrade and is not later, and after what it is not.
 

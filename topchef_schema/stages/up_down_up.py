@@ -164,10 +164,10 @@ class UpDownUp:
                 if before.objects.get(part) == down.objects.get(part):
                     self._lost(loss, "the downgrade")
             return Ending.DIRTY
-        return self._up_again(survival, self._contents(down))
+        return self._up_again(survival, self._contents(down), empty=not sent)
 
-    def _up_again(self, survival: Survival, kept: Contents) -> Ending:
-        """Take it up a second time; *kept* is what the downgrade has left."""
+    def _up_again(self, survival: Survival, kept: Contents, *, empty: bool) -> Ending:
+        """Take it up a second time; *kept* is what the downgrade left, an *empty* one all of it."""
         try:
             self._take(Direction.UP)
         except _Failed as failed:
@@ -185,6 +185,11 @@ class UpDownUp:
             return Ending.DIRTY
         for loss, when in survival.lost(kept, self._contents(again)):
             self._lost(loss, when)
+        for table in survival.written_by_upgrade if empty else ():
+            message = "the downgrade does nothing, and the upgrade has changed the rows"
+            self._note(
+                "empty-downgrade", Severity.INFO, message, "downgrade", object=f"table {table}"
+            )
         self.before = again
         return Ending.CLEAN
 
