@@ -162,5 +162,50 @@ def test_it_is_found_where_a_script_does_something_else(
     other = revision("dd40", asks, down="cc30")
     shop = project("linear", versions={"dd40.py": other})
     report = sql(shop.load(), on=[text(server)], prove=True)
-    assert "script-differs" in {each.rule for each in report.findings}
+    (found,) = (each for each in report.findings if each.rule == "script-differs")
+    assert str(found.object).replace("public.", "") == "table authors"
+    assert found.before is None
+    assert str(found.after).startswith("(id = 7, name = 'x'")
     assert report.exit_code() == 10
+
+
+MADE_BY_SERVER = {
+    "sqlite": ("TEXT DEFAULT CURRENT_TIMESTAMP", "hex(randomblob(9))"),
+    "postgresql": ("TIMESTAMP DEFAULT now()", "gen_random_uuid()"),
+    "mariadb": ("DATETIME(6) DEFAULT now(6) ON UPDATE now(6)", "uuid()"),
+    "mysql": ("DATETIME(6) DEFAULT now(6) ON UPDATE now(6)", "uuid()"),
+}
+
+
+def seeding(backend: str) -> dict[str, str]:
+    """Return revisions whose rows hold what the server makes: by itself, and because it is told."""
+    time, random = MADE_BY_SERVER[backend]
+    made = f"CREATE TABLE seeds (name VARCHAR(40), at {time}, token VARCHAR(60) DEFAULT ({random}))"
+    seeds = "INSERT INTO seeds (name) VALUES ('a'), ('b'), ('b')"
+    changed = f"UPDATE seeds SET name = 'c', token = {random} WHERE name = 'b'"
+    return {
+        "a1.py": revision("a1", f'op.execute("{made}")', 'op.drop_table("seeds")'),
+        "b2.py": revision("b2", f'op.execute("{seeds}")', down="a1"),
+        "c3.py": revision("c3", f'op.execute("{changed}")', down="b2"),
+    }
+
+
+@pytest.mark.parametrize("range_", [None, "b2:c3"])
+def test_what_the_server_makes_anew_each_time_is_no_difference(
+    project: MakeProject, server: Server, backend_name: str, range_: str | None
+) -> None:
+    shop = project(versions=seeding(backend_name))
+    report = sql(shop.load(), range_, on=[text(server)], prove=True)
+    assert report.findings == ()
+
+
+def test_what_else_differs_in_such_rows_is_named(
+    project: MakeProject, server: Server, backend_name: str
+) -> None:
+    more = "op.execute(\"UPDATE seeds SET name = 'd' WHERE name = 'c'\")"
+    asks = f"if op.get_context().as_sql:\n    {more}"
+    shop = project(versions={**seeding(backend_name), "d4.py": revision("d4", asks, down="c3")})
+    (found,) = sql(shop.load(), on=[text(server)], prove=True).findings
+    assert str(found.object).replace("public.", "") == "column seeds.name"
+    assert str(found.before).startswith("(name = 'c', at = ")
+    assert str(found.after).startswith("(name = 'd', at = ")
