@@ -273,3 +273,7 @@ def test_messages_of_drivers(said: str, values: object, shown: str) -> None:
         params = values
 
     assert driver_message(Said(said)) == shown
+
+
+def test_a_key_that_is_missing_is_said_to_be_one() -> None:
+    assert driver_message(KeyError("price")) == "KeyError: 'price'"

@@ -33,6 +33,8 @@ def driver_message(error: BaseException) -> str:
     """Return all that the driver said about *error*, without SQL and bound values."""
     original = getattr(error, "orig", None) or error
     said = _ADDRESS.sub("", str(original))
+    if isinstance(original, KeyError):
+        said = f"KeyError: {said}"  # which says of itself no more than the key
     first, *further = said.strip().splitlines() or [type(original).__name__]
     values = set(_texts(getattr(error, "params", None)))
     lines = [first, *(_without_rows(each) for each in further if not _STATEMENT.match(each))]
