@@ -10,7 +10,7 @@ import pytest
 
 from tests.scripts import OURS, refused, run, script_of
 from tests.whole_projects import MakeProject, Whole, execute, query, revision, tables, text
-from topchef_schema import snapshot, sql, status, upgrade
+from topchef_schema import downgrade, snapshot, sql, status, upgrade
 from topchef_schema.backends.postgresql_script import libpq
 from topchef_schema.errors import HistoryError, MigrationError, UnreachableError, UsageError
 
@@ -531,6 +531,34 @@ def test_tabs_comments_and_documents(
         found = json.loads(stored) if isinstance(stored, str) else stored
         assert found == {"quote": "it's", "list": [1, None, "é"]}
         run(script_of(shop, text(server), down=True), scratch)
+
+
+NOTHING = """\
+class Own(sa.TypeDecorator):
+    impl, cache_ok = sa.JSON, True
+op.create_table("t", sa.Column("id", sa.Integer), *(sa.Column(each, sa.JSON) for each in "jkl"))
+made = sa.table("t", sa.column("id"), sa.column("j", sa.JSON),
+    sa.column("k", sa.JSON(none_as_null=True)), sa.column("l", Own))
+op.bulk_insert(made, [{"id": 1, "j": None, "k": None, "l": None}])
+op.execute(made.insert().values(id=2, j=sa.JSON.NULL, k=sa.JSON.NULL, l=sa.null()))"""
+
+
+def test_no_document_and_the_document_null(
+    project: MakeProject, server: Server, scratch: ScratchDatabase
+) -> None:
+    beside = server.create()
+    for reads in ("", "op.get_bind().execute(sa.text('SELECT 1')).scalar_one()\n"):
+        shop = project(versions={"a.py": revision("a1", reads + NOTHING, 'op.drop_table("t")')})
+        run(script_of(shop, text(server)), scratch)
+        upgrade(shop.on(beside), history=False)
+        null = "j IS NULL, k IS NULL, l IS NULL"
+        for place in (scratch, beside):
+            rows = query(place, f"SELECT {null} FROM t ORDER BY id")
+            assert [tuple(map(bool, row)) for row in rows] == [(0, 1, 0), (0, 0, 1)]
+            assert query(place, "SELECT j FROM t")[0][0] in ("null", None)
+        run(script_of(shop, text(server), down=True), scratch)
+        downgrade(shop.on(beside), "base")
+    server.drop(beside)
 
 
 @pytest.mark.backends("mariadb", "mysql")

@@ -236,18 +236,43 @@ def literal_sql(element: Any, values: Any, dialect: Dialect) -> str:
 @cache
 def telling_by_value(compiler: type[Any]) -> type[Any]:
     """Return *compiler*, knowing the type of a value that was given to a column without one."""
-    from sqlalchemy import JSON, String, literal
+    from sqlalchemy import literal
 
     class Telling(compiler):  # type: ignore[misc]
+        def render_literal_bindparam(self, bindparam: Any, **options: Any) -> str:
+            # SQLAlchemy writes NULL for any None, without asking the type of the column.
+            given = bindparam.callable or bindparam.key in getattr(self, "_collected_params", ())
+            if bindparam.value is None and not given and _sent(None, bindparam.type, self.dialect):
+                options.setdefault("render_literal_value", None)
+            return str(super().render_literal_bindparam(bindparam, **options))
+
         def render_literal_value(self, value: Any, type_: TypeEngine[Any]) -> str:
             if type_._isnull and value is not None:
                 type_ = literal(value).type
-            if isinstance(type_, JSON) and value is not None:
-                write = self.dialect._json_serializer or json.dumps
-                value, type_ = write(value), String()
-            return str(super().render_literal_value(value, type_))
+            document = _sent(value, type_, self.dialect)
+            return str(super().render_literal_value(*(document or (value, type_))))
 
     return Telling
+
+
+def _sent(
+    value: Any, type_: TypeEngine[Any], dialect: Dialect
+) -> tuple[str | None, TypeEngine[Any]] | None:
+    """Return the text that a driver is sent for *value*, and its type, where it is a document.
+
+    What stands for no value, in a column of that type, is a document too: ``null``.
+    """
+    from sqlalchemy import JSON, String, TypeDecorator
+
+    own, stored = type_.dialect_impl(dialect), type_._unwrapped_dialect_impl(dialect)
+    if not isinstance(stored, JSON):
+        return None
+    if isinstance(own, TypeDecorator) and own._has_bind_processor:
+        value = own.process_bind_param(value, dialect)
+    if value is None and stored.none_as_null:
+        return None, stored
+    write: Any = dialect._json_serializer or json.dumps
+    return write(None if value is JSON.NULL else value), String()
 
 
 def with_values(element: Any, values: Any) -> Any:
