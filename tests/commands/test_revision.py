@@ -54,6 +54,38 @@ def test_for_all_backends_together(project: MakeProject, servers: Servers) -> No
     assert len(list(garden.versions.glob("*.py"))) == 1
 
 
+def test_one_table_for_all_backends_together(project: MakeProject, servers: Servers) -> None:
+    garden = project("modelled")
+    garden.write(
+        "garden_models.py",
+        """\
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql
+
+metadata = sa.MetaData()
+sa.Table(
+    "visits",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("notes", sa.JSON().with_variant(postgresql.JSONB(), "postgresql")),
+    sa.Column("tags", sa.Text().with_variant(postgresql.ARRAY(sa.Text), "postgresql")),
+    sa.Column("at", mysql.DATETIME(fsp=6).with_variant(sa.DateTime, "postgresql", "sqlite")),
+    sa.Column("open", sa.Boolean, server_default=sa.true()),
+    sa.Column("written", sa.DateTime, server_default=sa.func.now()),
+)
+""",
+    )
+    on = [text(servers[name]) for name in servers]
+    content = file_of(garden, generate(garden.load(), "visits", on=on))
+    assert "backend" not in content
+    assert content.count("op.create_table(") == 1
+    assert 'sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postg' in content
+    assert "server_default=sa.func.now()" in content
+
+    assert roundtrip(garden.load(), on=on).findings == ()
+    assert generate(garden.load(), "nothing", on=on).data == {"revisions": []}
+
+
 def test_second_revision(project: MakeProject) -> None:
     garden = project("modelled")
     on = ["sqlite"]

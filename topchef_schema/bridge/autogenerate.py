@@ -253,23 +253,3 @@ def _column(operation: AlterColumnOp, metadata: Any) -> Any:
                 if column.name == operation.column_name:
                     return column
     return None
-
-
-def portable_first(
-    render_item: Callable[[str, Any, Any], Any] | None,
-) -> Callable[[str, Any, Any], Any]:
-    """Return a ``render_item`` that writes portable types as plain SQLAlchemy.
-
-    A portable type renders itself, so that a revision never imports our code; everything else is
-    left to the project's own *render_item*.
-    """
-    from topchef_schema.types import Portable
-
-    def render(kind: str, item: Any, context: Any) -> Any:
-        if kind == "type" and isinstance(item, Portable):
-            expression, imports = item.rendered()
-            context.imports.update(imports)
-            return expression
-        return render_item(kind, item, context) if render_item is not None else False
-
-    return render

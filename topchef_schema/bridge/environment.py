@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from topchef_schema.bridge.autogenerate import portable_first
 from topchef_schema.bridge.configuration import (
     alembic_config,
     load_object,
@@ -26,6 +25,7 @@ from topchef_schema.bridge.configuration import (
 from topchef_schema.bridge.listening import Listener, current_line, local_settings
 from topchef_schema.bridge.loggers import revive_our_loggers
 from topchef_schema.bridge.offline import as_it_is_sent, written_down
+from topchef_schema.bridge.portable_words import portable_first
 from topchef_schema.bridge.session import Session
 from topchef_schema.errors import TopchefError, UsageError
 from topchef_schema.model import Environment

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from topchef_schema.bridge.autogenerate import portable_first
 from topchef_schema.bridge.configuration import load_object
+from topchef_schema.bridge.portable_words import portable_first
 
 if TYPE_CHECKING:
     from alembic.config import Config
