@@ -263,7 +263,7 @@ def test_generated_function_of_many_operations(unit: int) -> None:
         calls = Calls()
         with calls.counted():
             body = merged({"sqlite": tuple(plain), "mysql": (*inside, *reversed(plain))})
-        assert body.count("drop_table") == count
+        assert body.count("drop_table") == 2 * count - 1  # one that both may share, of two orders
         return {"all": calls.count}
 
     assert linear(grown(one, unit)["all"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from types import SimpleNamespace
+
 from topchef_schema.bridge.autogenerate import Operation, mark
 from topchef_schema.stages.function_body import merged
 
@@ -49,6 +52,24 @@ def test_guards_stand_where_they_are_needed() -> None:
         'if backend == "sqlite":',
         "    op.x()",
     ]
+
+
+def test_each_database_keeps_its_own_order() -> None:
+    drop, create, other = (Operation(f"op.{name}()") for name in ("drop", "create", "other"))
+    bodies = {
+        "sqlite": [create, other],
+        "postgresql": [other, drop, create],
+        "mysql": [drop, create, other],
+    }
+    text = "\n".join(lines(bodies))
+    for name, operations in bodies.items():
+        heard: list[str] = []
+        dialect = SimpleNamespace(name=name)
+        op = SimpleNamespace(get_context=partial(SimpleNamespace, dialect=dialect))
+        for each in operations:
+            setattr(op, each.text[3:-2], partial(heard.append, each.text))
+        exec(text, {"op": op})
+        assert heard == [each.text for each in operations]
 
 
 def test_mariadb_is_told_from_mysql_by_more_than_the_url() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -27,8 +28,8 @@ def merged(bodies: Bodies) -> str:
     """
     parts = {name: _by_head(operations) for name, operations in bodies.items()}
     blocks = [
-        _block({name: found[head] for name, found in parts.items() if head in found}, head, bodies)
-        for head in _in_order([list(each) for each in parts.values()])
+        _block({name: parts[name][head] for name in names}, head, bodies)
+        for head, names in _in_order(parts)
     ]
     lines: list[str] = []
     for names, group in groupby(blocks, key=lambda block: block[0]):
@@ -54,9 +55,7 @@ def _block(
 
     *parts* is what is in it, for each of these backends, by its text.
     """
-    found = []
-    for text in _in_order([list(each) for each in parts.values()]):
-        found.append({name: each[text] for name, each in parts.items() if text in each})
+    found = [{name: parts[name][text] for name in names} for text, names in _in_order(parts)]
     column = 2 * _STEP if len(parts) < len(bodies) else _STEP
     if found[0][next(iter(found[0]))].within is None:
         return tuple(parts), _lines(found[0], column)
@@ -116,18 +115,38 @@ def _prelude(bodies: Bodies) -> list[str]:
     ]
 
 
-def _in_order(bodies: Sequence[Sequence[str]]) -> list[str]:
-    """Merge several orders into one: each item after those that precede it in its own."""
-    following: dict[str | None, str | None] = {None: None}
-    for items in bodies:
-        last: str | None = None
+def _in_order(bodies: Mapping[str, Iterable[str]]) -> list[tuple[str, list[str]]]:
+    """Merge several orders into one, of items and the names of those that have them.
+
+    Each keeps its own order: what two have in another one is there for each of them.
+    """
+    found: list[tuple[str, list[str]]] = []
+    for name, items in bodies.items():
+        places = {item: place for place, (item, _) in reversed([*enumerate(found)])}
+        shared = _rising([places[item] for item in items if item in places])
+        lines, done = [], 0
         for item in items:
-            if item not in following:
-                following[item], following[last] = following[last], item
-            last = item
-    found = []
-    current = following[None]
-    while current is not None:
-        found.append(current)
-        current = following[current]
+            if places.get(item) in shared:
+                lines += found[done : places[item] + 1]
+                lines[-1][1].append(name)
+                done = places[item] + 1
+            else:
+                lines.append((item, [name]))
+        found = lines + found[done:]
+    return found
+
+
+def _rising(places: Sequence[int]) -> set[int]:
+    """Return the most of *places* that stand one behind the other."""
+    ends: list[int] = []
+    before: dict[int, int | None] = {}
+    for place in places:
+        length = bisect_left(ends, place)
+        before[place] = ends[length - 1] if length else None
+        ends[length : length + 1] = [place]
+    found = set()
+    last = ends[-1] if ends else None
+    while last is not None:
+        found.add(last)
+        last = before[last]
     return found
