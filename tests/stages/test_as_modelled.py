@@ -81,6 +81,39 @@ def test_other_types_become_operations(
     assert lack(there, server).changes == ()
 
 
+COLUMN = 'sa.Column("x", sa.String(40))'
+DOWN, PLAIN = (f', sa.Index("ix_x", {each})' for each in ('sa.text("x DESC")', '"x"'))
+UPPER = ', sa.Index("ix_upper", sa.text("(upper(x))"), "x")'
+
+
+@pytest.mark.parametrize("index", [DOWN, UPPER])
+def test_equal_indexes_are_not_made_anew(
+    notes: Make, server: Server, backend_name: str, index: str
+) -> None:
+    if backend_name == "mariadb":
+        index = index.replace(UPPER, "")  # it has no expressions in indexes
+    found = lack(notes(COLUMN + index, COLUMN, index), server)
+    assert found.changes == ()
+    assert found.operations.upgrades == ()
+
+
+@pytest.mark.parametrize(
+    ("revised", "modelled"),
+    [(DOWN, PLAIN), (PLAIN, DOWN), (DOWN, ""), ("", DOWN + UPPER), (UPPER, "")],
+)
+def test_indexes_become_what_they_are_in_the_models_and_back(
+    notes: Make, server: Server, backend_name: str, revised: str, modelled: str
+) -> None:
+    if backend_name == "mariadb":
+        revised, modelled = revised.replace(UPPER, ""), modelled.replace(UPPER, "")
+    project = notes(COLUMN + revised, COLUMN, modelled)
+    report = generate(project, "the index", on=[text(server)], rev_id="b2")
+    assert report.data["revisions"] or revised == modelled
+    there = Project.load(project.environment.config_file)
+    assert roundtrip(there, on=[text(server)]).findings == ()
+    assert lack(there, server).operations.upgrades == ()
+
+
 def test_equal_tables_have_no_differences(notes: Make, server: Server) -> None:
     found = lack(notes('sa.Column("x", sa.Text())', 'sa.Column("x", sa.Text())'), server)
     assert found.changes == ()

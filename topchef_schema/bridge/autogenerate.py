@@ -9,15 +9,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.bridge import named_types
+from topchef_schema.bridge.second_look import SecondLook, comparing, correct_indexes
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations.ops import AlterColumnOp, MigrateOperation
 
     from topchef_schema.bridge.session import Session
-
-Columns = Collection[tuple[str | None, str, str]]
-"""Schema, table and column, each."""
 
 _MADE = ".create(op.get_bind(), checkfirst=False)"
 _DROPPED = ".drop(op.get_bind(), checkfirst=False)"
@@ -51,10 +49,10 @@ def mark(position: int) -> str:
     return f"REFLECTED_TYPE_{position}"
 
 
-def generate(session: Session, *, other_types: Columns = ()) -> Generated:
+def generate(session: Session, look: SecondLook | None = None) -> Generated:
     """Compare the metadata of env.py with the database of *session*, which must be at heads.
 
-    *other_types* are columns whose types are known to differ, also where Alembic sees none.
+    *look* is what the catalogs tell of both, None where only Alembic can compare.
     """
     from alembic.autogenerate import compare
     from alembic.autogenerate.api import AutogenContext
@@ -63,18 +61,17 @@ def generate(session: Session, *, other_types: Columns = ()) -> Generated:
     migration = session.context
     rendered = _Rendering(migration.opts.get("render_item"))
     context = AutogenContext(migration, opts={**migration.opts, "render_item": rendered.item})
+    upgrade, downgrade = ops.UpgradeOps([]), ops.DowngradeOps([])
     script = ops.MigrationScript(
-        rev_id="",
-        message="",
-        upgrade_ops=ops.UpgradeOps([]),
-        downgrade_ops=ops.DowngradeOps([]),
+        rev_id="", message="", upgrade_ops=upgrade, downgrade_ops=downgrade
     )
-    chosen = migration._user_compare_type
-    migration._user_compare_type = _knowing(chosen, other_types)
-    try:
+    if look is None:
         compare._populate_migration_script(context, script)
-    finally:
-        migration._user_compare_type = chosen
+    else:
+        with comparing(migration, look):
+            compare._populate_migration_script(context, script)
+        correct_indexes(upgrade, context, look)
+        upgrade.reverse_into(downgrade)
     hook = migration.opts.get("process_revision_directives")
     directives = [script]
     if hook is not None:
@@ -106,20 +103,6 @@ def left_out(session: Session, tables: Collection[tuple[str | None, str]]) -> li
         )
         found.append(not wanted)
     return found
-
-
-def _knowing(chosen: Any, other_types: Columns) -> Any:
-    """Return a ``compare_type`` that is *chosen*, but knows of *other_types*."""
-    if chosen is False or not other_types:
-        return chosen
-
-    def differs(context: Any, inspected: Any, column: Any, *types: Any) -> bool | None:
-        said = chosen(context, inspected, column, *types) if callable(chosen) else None
-        if said is None and (column.table.schema, column.table.name, column.name) in other_types:
-            return True
-        return said if said is None else bool(said)
-
-    return differs
 
 
 class _Rendering:

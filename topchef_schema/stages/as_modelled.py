@@ -14,7 +14,10 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import first_line
+from topchef_schema.bridge.second_look import Index, Key, SecondLook
 from topchef_schema.model import Change, Snapshot, diff
+from topchef_schema.model.snapshot import names_of
+from topchef_schema.stages import undoing
 from topchef_schema.stages.entry import connected
 
 if TYPE_CHECKING:
@@ -31,13 +34,13 @@ _SAID_BY_ALEMBIC = ("nullable", "default", "comment", "computed", "identity", "a
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """*types* are columns (schema, table, column) whose types differ; *changes* is everything.
+    """*look* is what Alembic is to be told, None where nothing is known; *changes* is everything.
 
     Of what only the revisions have, *changes* tells what belongs to tables of the models: their
     metadata says nothing of views, functions and tables of others.
     """
 
-    types: frozenset[tuple[str | None, str, str]] = frozenset()
+    look: SecondLook | None = None
     changes: tuple[Change, ...] = ()
 
 
@@ -65,9 +68,29 @@ def differences(
         before = target.backend.snapshot(connection, left_out)
         after = target.backend.snapshot(ideal, left_out)
         changes = diff(before, after).changes
-        types = frozenset(_types(connection, ideal, metadata, changes)) if changes else ()
+        types = frozenset(_types(connection, ideal, metadata, changes)) if changes else frozenset()
     ours = tuple(each for each in changes if _is_modelled(each, after))
-    return Differences(frozenset(types), ours)
+    equal = frozenset(
+        _place(key)
+        for key, said in after.objects.items()
+        if key.startswith("index ") and before.objects.get(key) == said
+    )
+    return Differences(SecondLook(types, equal, dict(_other_indexes(ours))), ours)
+
+
+def _place(key: str) -> Key:
+    """Return where an index is, in the only schema that there is."""
+    table, name = names_of(key)[-2:]
+    return None, table, name
+
+
+def _other_indexes(changes: Iterable[Change]) -> Iterator[tuple[Key, Index | None]]:
+    """Yield the indexes that differ, as the revisions make them, as far as that is understood."""
+    for each in changes:
+        if each.kind == "index":
+            revised = None if each.before is None else undoing.index(each.before)
+            if revised is not None or each.before is None:
+                yield _place(each.key), revised
 
 
 def _is_modelled(change: Change, modelled: Snapshot) -> bool:
@@ -82,7 +105,7 @@ def _types(
     ideal: Connection,
     metadata: Collections,
     changes: tuple[Change, ...],
-) -> Iterator[tuple[str | None, str, str]]:
+) -> Iterator[Key]:
     """Yield the columns whose types, or what belongs to these, are not the same on both sides."""
     import sqlalchemy as sa
 

@@ -74,7 +74,7 @@ def _lacking(project: Project, empty: str) -> Lack:
         for step in project.revisions.upgrade("heads", session.heads()):
             session.step(step)
         found = differences(session.connection, target, metadata, make_url(empty))
-        return Lack(generate(session, other_types=found.types), found.changes)
+        return Lack(generate(session, found.look), found.changes)
 
     try:
         return Entry(project, isolate=True).run_at(None, body)

@@ -10,17 +10,15 @@ import json
 import re
 from dataclasses import dataclass
 
+from topchef_schema.bridge.second_look import Index, Part
 from topchef_schema.model import Change
 from topchef_schema.model.snapshot import NAME, bare
 
 _NAME = r'(?:"(?:[^"]|"")+"|`(?:[^`]|``)+`|\w+)'
 _NAMES = rf"{_NAME}(?:, ?{_NAME})*"
 COLUMNS = rf"\((?P<columns>{_NAMES})\)"
-_KEY = re.compile(rf"({_NAME})( desc)?", re.IGNORECASE)
-_INDEX = re.compile(
-    rf"(?P<unique>unique )?(?:key |index )?\((?P<keys>{_KEY.pattern}(?:, ?{_KEY.pattern})*)\)",
-    re.IGNORECASE,
-)
+_INDEX = re.compile(r"(?P<unique>unique )?(?:key |index )?\((?P<parts>.+)\)", re.IGNORECASE)
+_PIECE = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|`[^`]*`|[(),]|[^'"`(),]+""")
 UNIQUE = re.compile(rf"unique {COLUMNS}", re.IGNORECASE)
 CHECK = re.compile(r"check \((?P<text>.+)\)", re.IGNORECASE)
 FOREIGN = re.compile(
@@ -165,16 +163,47 @@ def _enum(place: Place, definition: str) -> str | None:
 
 
 def _index(place: Place, definition: str) -> str | None:
-    found = _INDEX.fullmatch(definition)
+    found = index(definition)
     if found is None:
         return None
-    unique = ", unique=True" if found["unique"] else ""
-    keys = (
-        f"sa.text({sql_literal(name + order)})" if order else literal(bare(name))
-        for name, order in _KEY.findall(found["keys"])
-    )
-    names = f"{literal(place.name)}, {literal(place.table)}, [{', '.join(keys)}]"
+    words = [
+        literal(each.text) if each.is_name else f"sa.text({sql_literal(each.text)})"
+        for each in found.parts
+    ]
+    unique = ", unique=True" if found.unique else ""
+    names = f"{literal(place.name)}, {literal(place.table)}, [{', '.join(words)}]"
     return f"op.create_index({names}{unique}{place.options})"
+
+
+def index(definition: str) -> Index | None:
+    """Return what an index is made of; None where there is more to say than that."""
+    found = _INDEX.fullmatch(definition)
+    parts = None if found is None else _parts(found["parts"])
+    if found is None or parts is None:
+        return None
+    return Index(
+        bool(found["unique"]),
+        tuple(
+            Part(bare(each), is_name=True)
+            if re.fullmatch(_NAME, each)
+            else Part(each, is_name=False)
+            for each in parts
+        ),
+    )
+
+
+def _parts(text: str) -> list[str] | None:
+    """Return what stands between the commas of *text*; None where its brackets do not match."""
+    parts, depth = [""], 0
+    for piece in _PIECE.findall(text):
+        depth += {"(": 1, ")": -1}.get(piece, 0)
+        if depth < 0:
+            return None
+        if piece == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return [each.strip() for each in parts]
 
 
 def _column(place: Place, definition: str) -> str | None:

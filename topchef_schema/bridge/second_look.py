@@ -1,0 +1,212 @@
+"""Brings into Alembic's comparison what it is blind to, and what the catalogs tell.
+
+SQLAlchemy reads back less than there is. Of an index on SQLite, MariaDB or MySQL it knows neither
+the order nor the expressions: equal ones would be made anew each time, and a downgrade would make
+others than there were.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations.ops import CreateIndexOp, DropIndexOp, MigrateOperation, UpgradeOps
+    from alembic.runtime.migration import MigrationContext
+
+Key = tuple[str | None, str, str]
+"""Schema, table, and the name of its column or index."""
+
+_SKIPPED = (
+    "autogenerate skipping metadata-specified expression-based index",
+    "Skipped unsupported reflection of expression-based index",
+)
+"""What Alembic and SQLAlchemy say of an index that `correct_indexes` adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What an index sorts by: the name of a column, or SQL where that does not say all."""
+
+    text: str
+    is_name: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index, as far as ``op.create_index`` takes it on every database."""
+
+    unique: bool
+    parts: tuple[Part, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether SQLAlchemy knows all of it, too."""
+        return all(each.is_name for each in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """What two catalogs tell: that of the revisions, and that of the models.
+
+    *types* are columns whose types differ. *equal* are indexes that do not differ, *other* those
+    that do, with what the revisions make of them, None where that is nothing.
+    """
+
+    types: Collection[Key] = frozenset()
+    equal: Collection[Key] = frozenset()
+    other: Mapping[Key, Index | None] = field(default_factory=dict)
+
+
+@contextmanager
+def comparing(migration: MigrationContext, look: SecondLook) -> Iterator[None]:
+    """Let Alembic know of the columns that differ, where env.py lets it compare these."""
+    chosen = migration._user_compare_type
+    migration._user_compare_type = _knowing(chosen, look.types)
+    try:
+        with warnings.catch_warnings():
+            for message in _SKIPPED:
+                warnings.filterwarnings("ignore", message)
+            yield
+    finally:
+        migration._user_compare_type = chosen
+
+
+def _knowing(chosen: Any, others: Collection[Key]) -> Any:
+    """Return a comparison that is *chosen*, but knows of *others*."""
+    if chosen is False or not others:
+        return chosen
+
+    def differs(context: Any, inspected: Any, column: Any, *sides: Any) -> bool | None:
+        said = chosen(context, inspected, column, *sides) if callable(chosen) else None
+        if said is None and (column.table.schema, column.table.name, column.name) in others:
+            return True
+        return said if said is None else bool(said)
+
+    return differs
+
+
+def correct_indexes(upgrade: UpgradeOps, context: AutogenContext, look: SecondLook) -> None:
+    """Let *upgrade* say of indexes what the catalogs say."""
+    from alembic.operations import ops
+
+    found = _Indexes(context, look)
+    kept: list[MigrateOperation] = []
+    for each in upgrade.ops:
+        if isinstance(each, ops.ModifyTableOps):
+            each.ops = [one for one in each.ops if found.stays(one)]
+            if not each.ops:
+                continue
+        kept.append(each)
+    found.add_unseen()
+    upgrade.ops = [*found.first, *kept, *found.last]
+
+
+class _Indexes:
+    """Sorts the operations on indexes; some come before all others, or after these.
+
+    A batch that makes a table anew takes no part in indexes with expressions: it cannot see one
+    that is there, and would make a new one without them.
+    """
+
+    def __init__(self, context: AutogenContext, look: SecondLook) -> None:
+        self.first: list[DropIndexOp] = []
+        self.last: list[CreateIndexOp] = []
+        self._context = context
+        self._look = look
+        self._seen: set[Key] = set()
+
+    def stays(self, operation: MigrateOperation) -> bool:
+        """Whether *operation*, which may be corrected, stays where it is."""
+        from alembic.operations import ops
+
+        if not isinstance(operation, ops.DropIndexOp | ops.CreateIndexOp):
+            return True
+        key = (operation.schema, str(operation.table_name), str(operation.index_name))
+        if key in self._look.equal:
+            return False
+        self._seen.add(key)
+        if isinstance(operation, ops.DropIndexOp):
+            revised = self._look.other.get(key)
+            if revised is not None and not revised.is_plain:
+                operation._reverse = _created(key, revised)
+                operation.kw["unique"] = revised.unique
+        return not self._context.opts.get("render_as_batch") or self._is_plain(operation)
+
+    def _is_plain(self, operation: DropIndexOp | CreateIndexOp) -> bool:
+        """Whether a batch can do it; else it is put before all others, or after them."""
+        from alembic.operations import ops
+        from sqlalchemy import Column
+
+        if all(isinstance(each, Column) for each in operation.to_index().expressions):
+            return True
+        if isinstance(operation, ops.DropIndexOp):
+            self.first.append(operation)
+        else:
+            self.last.append(operation)
+        return False
+
+    def add_unseen(self) -> None:
+        """Add what Alembic has not found: it leaves out what SQLAlchemy does not read back."""
+        from alembic.operations import ops
+
+        modelled = dict(_modelled(self._context))
+        for key in sorted(self._look.other.keys() - self._seen, key=str):
+            revised, index = self._look.other[key], modelled.get(key)
+            if index is None and (revised is None or revised.is_plain):
+                continue  # of a constraint
+            if not self._is_wanted(key, index):
+                continue
+            if revised is not None:
+                self.first.append(_dropped(key, revised))
+            if index is not None:
+                self.last.append(ops.CreateIndexOp.from_index(index))
+
+    def _is_wanted(self, key: Key, index: Any) -> bool:
+        """Whether the filters of env.py let an index be compared; *index* is that of the models."""
+        schema, table, name = key
+        parents: Any = {"schema_name": schema, "table_name": table}
+        reflected = index is None
+        if reflected:
+            index = _dropped(key, Index(unique=False, parts=())).to_index()
+        filters: Any = self._context.run_object_filters
+        return bool(
+            self._context.run_name_filters(name, "index", parents)
+            and filters(index.table, table, "table", reflected=False, compare_to=None)
+            and filters(index, name, "index", reflected=reflected, compare_to=None)
+        )
+
+
+def _created(key: Key, index: Index) -> CreateIndexOp:
+    import sqlalchemy as sa
+    from alembic.operations import ops
+
+    schema, table, name = key
+    parts = [each.text if each.is_name else sa.text(each.text) for each in index.parts]
+    return ops.CreateIndexOp(name, table, parts, schema=schema, unique=index.unique)
+
+
+def _dropped(key: Key, index: Index) -> DropIndexOp:
+    from alembic.operations import ops
+    from sqlalchemy.sql.elements import conv
+
+    schema, table, name = key
+    return ops.DropIndexOp(
+        conv(name), table, schema=schema, _reverse=_created(key, index), unique=index.unique
+    )
+
+
+def _modelled(context: AutogenContext) -> Iterator[tuple[Key, Any]]:
+    """Yield the indexes of the models, by the names that they get."""
+    from alembic.util.sqla_compat import _get_constraint_final_name
+
+    metadata: Any = context.metadata
+    collections = metadata if isinstance(metadata, list | tuple) else [metadata]
+    for table in (table for each in collections if each for table in each.tables.values()):
+        for index in table.indexes:
+            name = _get_constraint_final_name(index, context.dialect)
+            yield (table.schema, table.name, str(name)), index
