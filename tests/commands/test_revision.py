@@ -41,7 +41,7 @@ def test_for_all_backends_together(project: MakeProject, servers: Servers) -> No
     assert imported <= {"collections.abc", "sqlalchemy", "alembic", "sqlalchemy.dialects"}
     assert "Coordinates" not in content
     assert 'mysql.VARCHAR(length=60, charset="ascii")' in content
-    assert content.count('"plants",') == 2  # the table and its index, once for all backends
+    assert content.count("create_table(") == content.count("create_index(") == 2  # once for all
 
     # What is written runs up, down and up; PostgreSQL's enum is the known exception.
     proof = roundtrip(garden.load(), on=on)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,6 +113,31 @@ def test_indexes_become_what_they_are_in_the_models_and_back(
     there = Project.load(project.environment.config_file)
     assert roundtrip(there, on=[text(server)]).findings == ()
     assert lack(there, server).operations.upgrades == ()
+
+
+def test_columns_and_indexes_change_together(notes: Make, server: Server) -> None:
+    """In batches where a table is made anew for that, although env.py does not ask for them."""
+    project = notes(
+        COLUMN + DOWN, 'sa.Column("x", sa.String(50), nullable=False)', ', sa.Index("ix_id", "id")'
+    )
+    generate(project, "both", on=[text(server)], rev_id="b2")
+    there = Project.load(project.environment.config_file)
+    assert {each.rule for each in roundtrip(there, on=[text(server)]).findings} <= {"fails-on-rows"}
+    assert lack(there, server).operations.upgrades == ()
+
+
+@pytest.mark.backends("sqlite")
+def test_env_py_that_wants_no_batches_gets_none(notes: Make, server: Server) -> None:
+    project = notes(COLUMN, COLUMN.replace("40", "50"))
+    env = Path(project.environment.config_file).parent / "alembic/env.py"
+    (change,) = lack(project, server).operations.upgrades
+    assert str(change.within).startswith("with op.batch_alter_table(")
+    said = env.read_text().replace(
+        "connection=connection", "connection=connection, render_as_batch=False"
+    )
+    env.write_text(said)
+    (change,) = lack(project, server).operations.upgrades
+    assert change.within is None
 
 
 def test_equal_tables_have_no_differences(notes: Make, server: Server) -> None:

@@ -49,10 +49,11 @@ def mark(position: int) -> str:
     return f"REFLECTED_TYPE_{position}"
 
 
-def generate(session: Session, look: SecondLook | None = None) -> Generated:
+def generate(session: Session, look: SecondLook | None, *, in_batches: bool) -> Generated:
     """Compare the metadata of env.py with the database of *session*, which must be at heads.
 
-    *look* is what the catalogs tell of both, None where only Alembic can compare.
+    *look* is what the catalogs tell of both, None where only Alembic can compare. *in_batches* is
+    how this database needs the operations, where env.py does not say.
     """
     from alembic.autogenerate import compare
     from alembic.autogenerate.api import AutogenContext
@@ -60,7 +61,9 @@ def generate(session: Session, look: SecondLook | None = None) -> Generated:
 
     migration = session.context
     rendered = _Rendering(migration.opts.get("render_item"))
-    context = AutogenContext(migration, opts={**migration.opts, "render_item": rendered.item})
+    said = session.configured.in_batches
+    opts = {"render_item": rendered.item, "render_as_batch": in_batches if said is None else said}
+    context = AutogenContext(migration, opts={**migration.opts, **opts})
     upgrade, downgrade = ops.UpgradeOps([]), ops.DowngradeOps([])
     script = ops.MigrationScript(
         rev_id="", message="", upgrade_ops=upgrade, downgrade_ops=downgrade

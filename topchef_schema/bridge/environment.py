@@ -22,6 +22,7 @@ from topchef_schema.bridge.configuration import (
     prepare,
     url_in_environment,
 )
+from topchef_schema.bridge.explaining import shown_path
 from topchef_schema.bridge.listening import Listener, current_line, local_settings
 from topchef_schema.bridge.loggers import revive_our_loggers
 from topchef_schema.bridge.offline import as_it_is_sent, written_down
@@ -55,7 +56,8 @@ class EnvironmentFailed(Exception):
 class Configured:
     """What env.py said in ``context.configure()``.
 
-    Without a connection it is offline, and *url* is what env.py would render for.
+    Without a connection it is offline, and *url* is what env.py would render for. *in_batches* is
+    whether it wants operations to be generated in batches, None where it does not say.
     """
 
     connection: Connection | None
@@ -63,6 +65,7 @@ class Configured:
     version_table: str
     version_table_schema: str | None
     url: str | None = field(default=None, repr=False)
+    in_batches: bool | None = None
 
     @property
     def lock_key(self) -> str:
@@ -254,8 +257,6 @@ class _Run:
 
     @property
     def _env_py(self) -> str:
-        from topchef_schema.bridge.explaining import shown_path
-
         return shown_path(self.door.revisions.directory.env_py_location)
 
     def _noted(
@@ -274,6 +275,7 @@ class _Run:
             version_table=options.get("version_table", "alembic_version"),
             version_table_schema=options.get("version_table_schema"),
             url=None if url is None else str(url),
+            in_batches=options.get("render_as_batch"),
         )
 
     def _transactions(self, connection: Connection, options: dict[str, Any]) -> None:
@@ -357,8 +359,6 @@ class _Run:
 
     def _place(self, error: BaseException) -> str:
         import traceback
-
-        from topchef_schema.bridge.explaining import shown_path
 
         if isinstance(error, SyntaxError) and error.filename:
             return f"{shown_path(error.filename)}:{error.lineno}"

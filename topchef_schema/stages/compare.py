@@ -44,6 +44,9 @@ def lacking(project: Project, on: Sequence[str]) -> Mapping[str, Lack]:
             hint="let alembic generate it (alembic revision --autogenerate), or write it by hand: "
             "topchef-db revision --empty; topchef-db roundtrip proves it all the same",
         )
+    # A database that is a file alters a table by making it anew. A batch does so, and alters it
+    # elsewhere: so the same is written for all.
+    in_batches = any(scratch.resolve(word)[0].made_by_connecting for word in on)
     found = {}
     for word in on:
         with (
@@ -52,11 +55,13 @@ def lacking(project: Project, on: Sequence[str]) -> Mapping[str, Lack]:
             place.database() as empty,
         ):
             url = empty.url.render_as_string(hide_password=False)
-            found[place.backend.name] = place.run(_lacking, project, databases, url)
+            found[place.backend.name] = place.run(
+                _lacking, project, databases, url, in_batches=in_batches
+            )
     return found
 
 
-def _lacking(project: Project, empty: str) -> Lack:
+def _lacking(project: Project, empty: str, *, in_batches: bool) -> Lack:
     """Bring a scratch database to the heads, in a worker, and compare it with the metadata."""
     from sqlalchemy import make_url
 
@@ -74,7 +79,7 @@ def _lacking(project: Project, empty: str) -> Lack:
         for step in project.revisions.upgrade("heads", session.heads()):
             session.step(step)
         found = differences(session.connection, target, metadata, make_url(empty))
-        return Lack(generate(session, found.look), found.changes)
+        return Lack(generate(session, found.look, in_batches=in_batches), found.changes)
 
     try:
         return Entry(project, isolate=True).run_at(None, body)
