@@ -82,6 +82,18 @@ def test_other_types_become_operations(
     assert lack(there, server).changes == ()
 
 
+@pytest.mark.parametrize("modelled", ["", 'sa.Column("x", mysql.LONGTEXT())'])
+def test_a_column_of_json_comes_back(
+    notes: Make, server: Server, backend_name: str, modelled: str
+) -> None:
+    if backend_name not in ("mariadb", "mysql"):
+        modelled = ""
+    project = notes('sa.Column("x", sa.JSON, nullable=False)', modelled)
+    generate(project, "no JSON", on=[text(server)], rev_id="b2")
+    proof = roundtrip(Project.load(project.environment.config_file), on=[text(server)])
+    assert [each for each in proof.findings if each.rule == "downgrade-leaves-trace"] == []
+
+
 COLUMN = 'sa.Column("x", sa.String(40))'
 DOWN, PLAIN = (f', sa.Index("ix_x", {each})' for each in ('sa.text("x DESC")', '"x"'))
 UPPER = ', sa.Index("ix_upper", sa.text("(upper(x))"), "x")'

@@ -18,6 +18,7 @@ from topchef_schema.backends.driver_message import driver_message
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
+    from sqlalchemy.types import TypeEngine
 
     from topchef_schema.backends.following import Following
     from topchef_schema.backends.scripting import Scripting
@@ -250,6 +251,12 @@ class Backend(Protocol):
         the number of tables.
         """
 
+    def column_type(self, definition: str) -> TypeEngine[Any] | None:
+        """Return the type of a column with that *definition* in a snapshot; None: SQLAlchemy's.
+
+        That is what it reads back; not everywhere does it know a type again.
+        """
+
     def following(self, exclude: Collection[str] = ()) -> Following:
         """Return what follows one database, and reads only what has changed since the last time."""
 
@@ -364,20 +371,6 @@ def at_return(connection: Connection, action: Callable[[Any], None]) -> Iterator
         yield
     finally:
         event.remove(connection.engine, "checkin", returned)
-
-
-def holder_name(run_id: str, room: int) -> str:
-    """Return who holds a lock, in at most *room* ASCII characters: run, host, since when."""
-    import os
-    import re
-    import socket
-    from datetime import UTC, datetime
-
-    who = f"topchef-db run {run_id[:8]}" if run_id else f"topchef-db pid {os.getpid()}"
-    since = datetime.now(UTC).strftime(" since %Y-%m-%dT%H:%MZ")
-    host = re.sub(r"[^A-Za-z0-9.-]", "", socket.gethostname())
-    # The end of a long name is what tells the pods of one deployment apart.
-    return f"{who} on {host[-max(1, room - len(who) - len(since) - 4) :]}{since}"
 
 
 def safe_label(url: URL) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from topchef_schema import collecting
 from topchef_schema.backends import (
@@ -26,6 +27,7 @@ from topchef_schema.model import Snapshot
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
+    from sqlalchemy.types import TypeEngine
 
     from topchef_schema.backends.base import Failure, Held, Server
     from topchef_schema.backends.following import Following
@@ -41,6 +43,11 @@ SELECT table_name, thread_id, NULL, NULL FROM information_schema.metadata_lock_i
 WHERE table_schema = database() AND lock_type = 'Table metadata lock'
 """
 """Where the plugin of that name is installed."""
+
+JSON_COLUMN = re.compile(
+    r"longtext COLLATE utf8mb4_bin\b.* CHECK \(json_valid\(`(?:[^`]|``)+`\)\)", re.DOTALL
+)
+"""https://mariadb.com/kb/en/json-data-type/"""
 
 REDO = "--innodb-log-file-size=32M"
 
@@ -174,6 +181,12 @@ class MariaDB:
             objects |= mysql_catalog.views(catalog, algorithm="algorithm")
             objects |= mysql_catalog.programs(catalog)
         return Snapshot(objects)
+
+    def column_type(self, definition: str) -> TypeEngine[Any] | None:
+        """Return JSON for what it is an alias of: a long text, checked to be a document."""
+        from sqlalchemy import JSON
+
+        return JSON() if JSON_COLUMN.fullmatch(definition) else None
 
     def following(self, exclude: Collection[str] = ()) -> Following:
         """Return what reads again the tables that statements have named."""

@@ -25,6 +25,7 @@ from topchef_schema.model import Snapshot
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
+    from sqlalchemy.types import TypeEngine
 
     from topchef_schema.backends.base import Failure, Held, Server
     from topchef_schema.backends.following import Following
@@ -166,6 +167,9 @@ class MySQL:
             objects |= mysql_catalog.views(catalog, algorithms=algorithms)
             objects |= mysql_catalog.programs(catalog)
         return Snapshot(objects)
+
+    def column_type(self, definition: str) -> TypeEngine[Any] | None:
+        """Return None: SQLAlchemy knows the types again."""
 
     def following(self, exclude: Collection[str] = ()) -> Following:
         """Return what reads again the tables that statements have named."""

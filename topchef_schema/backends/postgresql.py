@@ -22,6 +22,7 @@ from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
+    from sqlalchemy.types import TypeEngine
 
     from topchef_schema.backends.base import Held, Server
     from topchef_schema.backends.following import Following
@@ -131,6 +132,9 @@ class PostgreSQL:
         from topchef_schema.backends import postgresql_catalog
 
         return postgresql_catalog.snapshot(connection, exclude)
+
+    def column_type(self, definition: str) -> TypeEngine[Any] | None:
+        """Return None: SQLAlchemy knows the types again."""
 
     def following(self, exclude: Collection[str] = ()) -> Following:
         """Return what reads again only the relations that have changed since the last time."""

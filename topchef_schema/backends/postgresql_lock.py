@@ -18,7 +18,6 @@ from topchef_schema.backends.base import (
     at_return,
     attempts,
     first_line,
-    holder_name,
     safe_label,
 )
 from topchef_schema.backends.postgresql_connection import passing_transaction
@@ -59,6 +58,20 @@ LONGEST_NAME = 63
 
 SURE = 1.0
 """Seconds for which a lock that was held is taken to be held."""
+
+
+def holder_name(run_id: str, room: int) -> str:
+    """Return who holds a lock, in at most *room* ASCII characters: run, host, since when."""
+    import os
+    import re
+    import socket
+    from datetime import UTC, datetime
+
+    who = f"topchef-db run {run_id[:8]}" if run_id else f"topchef-db pid {os.getpid()}"
+    since = datetime.now(UTC).strftime(" since %Y-%m-%dT%H:%MZ")
+    host = re.sub(r"[^A-Za-z0-9.-]", "", socket.gethostname())
+    # The end of a long name is what tells the pods of one deployment apart.
+    return f"{who} on {host[-max(1, room - len(who) - len(since) - 4) :]}{since}"
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from topchef_schema.backends.base import Failure, driver_connection, undisturbed
 from topchef_schema.backends.literals import write_as_sent
@@ -16,6 +16,7 @@ from topchef_schema.errors import UnreachableError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect
+    from sqlalchemy.types import TypeEngine
 
     from topchef_schema.backends.base import Held, Server
     from topchef_schema.backends.following import Following
@@ -148,6 +149,9 @@ class SQLite:
 
         with undisturbed(connection):
             return sqlite_catalog.snapshot(connection, exclude)
+
+    def column_type(self, definition: str) -> TypeEngine[Any] | None:
+        """Return None: SQLAlchemy knows the types again."""
 
     def following(self, exclude: Collection[str] = ()) -> Following:
         """Return what keeps what it made of each row of the catalog."""

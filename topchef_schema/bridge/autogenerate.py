@@ -49,11 +49,11 @@ def mark(position: int) -> str:
     return f"REFLECTED_TYPE_{position}"
 
 
-def generate(session: Session, look: SecondLook | None, *, in_batches: bool) -> Generated:
+def generate(session: Session, look: SecondLook, *, in_batches: bool) -> Generated:
     """Compare the metadata of env.py with the database of *session*, which must be at heads.
 
-    *look* is what the catalogs tell of both, None where only Alembic can compare. *in_batches* is
-    how this database needs the operations, where env.py does not say.
+    *look* is what the catalogs tell of both. *in_batches* is how this database needs the
+    operations, where env.py does not say.
     """
     from alembic.autogenerate import compare
     from alembic.autogenerate.api import AutogenContext
@@ -68,13 +68,10 @@ def generate(session: Session, look: SecondLook | None, *, in_batches: bool) -> 
     script = ops.MigrationScript(
         rev_id="", message="", upgrade_ops=upgrade, downgrade_ops=downgrade
     )
-    if look is None:
+    with comparing(migration, look):
         compare._populate_migration_script(context, script)
-    else:
-        with comparing(migration, look):
-            compare._populate_migration_script(context, script)
-        correct_indexes(upgrade, context, look)
-        upgrade.reverse_into(downgrade)
+    correct_indexes(upgrade, context, look)
+    upgrade.reverse_into(downgrade)
     hook = migration.opts.get("process_revision_directives")
     directives = [script]
     if hook is not None:

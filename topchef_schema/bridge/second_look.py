@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations.ops import CreateIndexOp, DropIndexOp, MigrateOperation, UpgradeOps
     from alembic.runtime.migration import MigrationContext
+    from sqlalchemy.types import TypeEngine
 
 Key = tuple[str | None, str, str]
 """Schema, table, and the name of its column or index."""
@@ -53,10 +54,14 @@ class Index:
 class SecondLook:
     """What two catalogs tell: that of the revisions, and that of the models.
 
-    *types* are columns whose types differ. *equal* are indexes that do not differ, *other* those
-    that do, with what the revisions make of them, None where that is nothing.
+    *columns* are those of the revisions whose types SQLAlchemy does not know again. The rest is
+    empty where the two are not *compared*: *types* are columns whose types differ, *equal* indexes
+    that do not differ, *other* those that do, with what the revisions make of them, None where
+    that is nothing.
     """
 
+    columns: Mapping[Key, TypeEngine[Any]] = field(default_factory=dict)
+    compared: bool = False
     types: Collection[Key] = frozenset()
     equal: Collection[Key] = frozenset()
     other: Mapping[Key, Index | None] = field(default_factory=dict)
@@ -68,12 +73,28 @@ def comparing(migration: MigrationContext, look: SecondLook) -> Iterator[None]:
     chosen = migration._user_compare_type
     migration._user_compare_type = _knowing(chosen, look.types)
     try:
-        with warnings.catch_warnings():
-            for message in _SKIPPED:
+        with warnings.catch_warnings(), _read_as(look.columns):
+            for message in _SKIPPED if look.compared else ():
                 warnings.filterwarnings("ignore", message)
             yield
     finally:
         migration._user_compare_type = chosen
+
+
+@contextmanager
+def _read_as(columns: Mapping[Key, TypeEngine[Any]]) -> Iterator[None]:
+    """Let tables that are read meanwhile have these types."""
+    from sqlalchemy import Table, event
+
+    def read(inspector: Any, table: Any, column: Any) -> None:
+        known = columns.get((table.schema, table.name, column["name"]))
+        column["type"] = column["type"] if known is None else known
+
+    event.listen(Table, "column_reflect", read)
+    try:
+        yield
+    finally:
+        event.remove(Table, "column_reflect", read)
 
 
 def _knowing(chosen: Any, others: Collection[Key]) -> Any:

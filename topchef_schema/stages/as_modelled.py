@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,9 @@ from topchef_schema.stages.entry import connected
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, MetaData
+    from sqlalchemy.types import TypeEngine
 
+    from topchef_schema.backends.base import Backend
     from topchef_schema.stages.entry import Target
 
     Collections = Sequence[MetaData]
@@ -34,13 +36,13 @@ _SAID_BY_ALEMBIC = ("nullable", "default", "comment", "computed", "identity", "a
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """*look* is what Alembic is to be told, None where nothing is known; *changes* is everything.
+    """*look* is what Alembic is to be told; *changes* is everything.
 
     Of what only the revisions have, *changes* tells what belongs to tables of the models: their
     metadata says nothing of views, functions and tables of others.
     """
 
-    look: SecondLook | None = None
+    look: SecondLook
     changes: tuple[Change, ...] = ()
 
 
@@ -54,8 +56,10 @@ def differences(
     """
     from sqlalchemy.exc import SQLAlchemyError
 
+    before = target.backend.snapshot(connection, target.own_tables)
+    look = SecondLook(columns=dict(_unknown_again(before, target.backend)))
     if any(table.schema for each in metadata for table in each.tables.values()):
-        return Differences()
+        return Differences(look)
     with connected(empty) as ideal:
         try:
             for each in metadata:
@@ -63,10 +67,8 @@ def differences(
             ideal.commit()
         except SQLAlchemyError as error:
             log.debug("the models cannot be made without revisions: %s", first_line(error))
-            return Differences()
-        left_out = target.own_tables
-        before = target.backend.snapshot(connection, left_out)
-        after = target.backend.snapshot(ideal, left_out)
+            return Differences(look)
+        after = target.backend.snapshot(ideal, target.own_tables)
         changes = diff(before, after).changes
         types = frozenset(_types(connection, ideal, metadata, changes)) if changes else frozenset()
     ours = tuple(each for each in changes if _is_modelled(each, after))
@@ -75,11 +77,20 @@ def differences(
         for key, said in after.objects.items()
         if key.startswith("index ") and before.objects.get(key) == said
     )
-    return Differences(SecondLook(types, equal, dict(_other_indexes(ours))), ours)
+    other = dict(_other_indexes(ours))
+    return Differences(replace(look, compared=True, types=types, equal=equal, other=other), ours)
+
+
+def _unknown_again(revised: Snapshot, backend: Backend) -> Iterator[tuple[Key, TypeEngine[Any]]]:
+    """Yield the columns that SQLAlchemy reads back as something else than they are."""
+    for key, said in revised.objects.items():
+        known = backend.column_type(said) if key.startswith("column ") else None
+        if known is not None:
+            yield _place(key), known
 
 
 def _place(key: str) -> Key:
-    """Return where an index is, in the only schema that there is."""
+    """Return where a part of a table is, in the only schema that there is."""
     table, name = names_of(key)[-2:]
     return None, table, name
 
