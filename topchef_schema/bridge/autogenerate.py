@@ -9,7 +9,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from topchef_schema.bridge import named_types
-from topchef_schema.bridge.second_look import SecondLook, comparing, correct_indexes
+from topchef_schema.bridge.second_look import (
+    SecondLook,
+    comparing,
+    correct_defaults,
+    correct_indexes,
+)
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -70,6 +75,7 @@ def generate(session: Session, look: SecondLook, *, in_batches: bool) -> Generat
     )
     with comparing(migration, look):
         compare._populate_migration_script(context, script)
+    correct_defaults(upgrade, context, look)
     correct_indexes(upgrade, context, look)
     upgrade.reverse_into(downgrade)
     hook = migration.opts.get("process_revision_directives")

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
-    from alembic.operations.ops import CreateIndexOp, DropIndexOp, MigrateOperation, UpgradeOps
+    from alembic.operations.ops import (
+        AlterColumnOp,
+        CreateIndexOp,
+        DropIndexOp,
+        MigrateOperation,
+        ModifyTableOps,
+        UpgradeOps,
+    )
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy.types import TypeEngine
 
@@ -55,14 +62,15 @@ class SecondLook:
     """What two catalogs tell: that of the revisions, and that of the models.
 
     *columns* are those of the revisions whose types SQLAlchemy does not know again. The rest is
-    empty where the two are not *compared*: *types* are columns whose types differ, *equal* indexes
-    that do not differ, *other* those that do, with what the revisions make of them, None where
-    that is nothing.
+    empty where the two are not *compared*: *types* are columns whose types differ, *defaults* those
+    whose defaults do, with that of the revisions; *equal* are indexes that do not differ, *other*
+    those that do, with what the revisions make of them. None stands for nothing there.
     """
 
     columns: Mapping[Key, TypeEngine[Any]] = field(default_factory=dict)
     compared: bool = False
     types: Collection[Key] = frozenset()
+    defaults: Mapping[Key, str | None] = field(default_factory=dict)
     equal: Collection[Key] = frozenset()
     other: Mapping[Key, Index | None] = field(default_factory=dict)
 
@@ -109,6 +117,73 @@ def _knowing(chosen: Any, others: Collection[Key]) -> Any:
         return said if said is None else bool(said)
 
     return differs
+
+
+def correct_defaults(upgrade: UpgradeOps, context: AutogenContext, look: SecondLook) -> None:
+    """Let *upgrade* change the defaults that differ, unless env.py compares them in its own way.
+
+    Alembic compares them only where env.py says ``compare_server_default=True``.
+    """
+    from alembic.operations import ops
+
+    assert context.migration_context is not None
+    if callable(context.migration_context._user_compare_server_default):
+        return
+    tables = {
+        (each.schema, each.table_name): each
+        for each in upgrade.ops
+        if isinstance(each, ops.ModifyTableOps)
+    }
+    modelled = dict(_modelled_columns(context))
+    for key, revised in look.defaults.items():
+        column, (schema, name, _) = modelled[key], key
+        if not _is_wanted_column(context, column):
+            continue
+        if (schema, name) not in tables:
+            tables[schema, name] = ops.ModifyTableOps(name, [], schema=schema)
+            upgrade.ops.append(tables[schema, name])
+        change = _alteration(tables[schema, name], column)
+        change.existing_server_default = _default_of(revised)
+        change.modify_server_default = column.server_default
+        dropped = None in (revised, column.server_default)
+        if dropped and column.nullable and change.modify_nullable is None:
+            # MySQL leaves not even NULL, and refuses rows without a value (its error 1364), unless
+            # the column is stated as a whole.
+            change.modify_nullable = change.existing_nullable = True
+
+
+def _alteration(table: ModifyTableOps, column: Any) -> AlterColumnOp:
+    """Return the operation that alters *column*, which may be a new one."""
+    from alembic.operations import ops
+
+    for each in table.ops:
+        if isinstance(each, ops.AlterColumnOp) and each.column_name == column.name:
+            return each
+    change = ops.AlterColumnOp(
+        table.table_name,
+        column.name,
+        schema=table.schema,
+        existing_type=column.type,
+        existing_nullable=column.nullable,
+        existing_comment=column.comment,
+    )
+    table.ops = [*table.ops, change]
+    return change
+
+
+def _default_of(sql: str | None) -> Any:
+    from sqlalchemy import DefaultClause, text
+
+    return None if sql is None else DefaultClause(text(sql))
+
+
+def _is_wanted_column(context: AutogenContext, column: Any) -> bool:
+    filters: Any = context.run_object_filters
+    table = column.table
+    return bool(
+        filters(table, table.name, "table", reflected=False, compare_to=None)
+        and filters(column, column.name, "column", reflected=False, compare_to=None)
+    )
 
 
 def correct_indexes(upgrade: UpgradeOps, context: AutogenContext, look: SecondLook) -> None:
@@ -175,7 +250,7 @@ class _Indexes:
         """Add what Alembic has not found: it leaves out what SQLAlchemy does not read back."""
         from alembic.operations import ops
 
-        modelled = dict(_modelled(self._context))
+        modelled = dict(_modelled_indexes(self._context))
         for key in sorted(self._look.other.keys() - self._seen, key=str):
             revised, index = self._look.other[key], modelled.get(key)
             if index is None and (revised is None or revised.is_plain):
@@ -221,13 +296,23 @@ def _dropped(key: Key, index: Index) -> DropIndexOp:
     )
 
 
-def _modelled(context: AutogenContext) -> Iterator[tuple[Key, Any]]:
+def _modelled_indexes(context: AutogenContext) -> Iterator[tuple[Key, Any]]:
     """Yield the indexes of the models, by the names that they get."""
     from alembic.util.sqla_compat import _get_constraint_final_name
 
-    metadata: Any = context.metadata
-    collections = metadata if isinstance(metadata, list | tuple) else [metadata]
-    for table in (table for each in collections if each for table in each.tables.values()):
+    for table in _tables(context):
         for index in table.indexes:
             name = _get_constraint_final_name(index, context.dialect)
             yield (table.schema, table.name, str(name)), index
+
+
+def _modelled_columns(context: AutogenContext) -> Iterator[tuple[Key, Any]]:
+    for table in _tables(context):
+        for column in table.columns:
+            yield (table.schema, table.name, column.name), column
+
+
+def _tables(context: AutogenContext) -> Iterator[Any]:
+    metadata: Any = context.metadata
+    collections = metadata if isinstance(metadata, list | tuple) else [metadata]
+    yield from (table for each in collections if each for table in each.tables.values())

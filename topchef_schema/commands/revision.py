@@ -95,7 +95,7 @@ def _nothing_to_write(lacking: Mapping[str, Lack]) -> Report:
         Finding(
             rule="models-differ",
             severity=Severity.WARNING,
-            message="is made otherwise by the models, and Alembic has no operation for that",
+            message="is made otherwise by the models, and no operation is generated for that",
             help="write it by hand: topchef-db revision --empty",
             backend=backend,
             object=change.key,

@@ -189,14 +189,13 @@ def _named_otherwise(revised: Change, ideal: Change, backend: str) -> Finding:
     return _finding(change, message, _GENERATE, backend, severity)
 
 
-_GENERATE = "topchef-db revision -m MESSAGE writes it, as far as Alembic has operations for it"
+_GENERATE = "topchef-db revision -m MESSAGE writes it; what it cannot write, it names"
 
 
 def _words(change: Change) -> tuple[str, str]:
     if change.before is None:
         return "is in the models, and no revision makes it", _GENERATE
     if change.after is None:
-        return "is made by the revisions, and is in no model", (
-            "add it to the models, or let a revision drop it: topchef-db revision -m MESSAGE"
-        )
+        help_ = f"add it to the models, or drop it: {_GENERATE}"
+        return "is made by the revisions, and is in no model", help_
     return "is made otherwise by the models (after) than by the revisions (before)", _GENERATE

@@ -21,7 +21,7 @@ from topchef_schema.stages import undoing
 from topchef_schema.stages.entry import connected
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, MetaData
+    from sqlalchemy import URL, Column, Connection, MetaData
     from sqlalchemy.types import TypeEngine
 
     from topchef_schema.backends.base import Backend
@@ -70,15 +70,21 @@ def differences(
             return Differences(look)
         after = target.backend.snapshot(ideal, target.own_tables)
         changes = diff(before, after).changes
-        types = frozenset(_types(connection, ideal, metadata, changes)) if changes else frozenset()
+        pairs = list(_pairs(connection, ideal, metadata, changes)) if changes else []
     ours = tuple(each for each in changes if _is_modelled(each, after))
-    equal = frozenset(
-        _place(key)
-        for key, said in after.objects.items()
-        if key.startswith("index ") and before.objects.get(key) == said
+    return Differences(
+        replace(
+            look,
+            compared=True,
+            types=frozenset(each.key for each in pairs if each.has_other_type),
+            defaults={
+                each.key: each.revised["default"] for each in pairs if each.has_other_default
+            },
+            equal=frozenset(_equal_indexes(before, after)),
+            other=dict(_other_indexes(ours)),
+        ),
+        ours,
     )
-    other = dict(_other_indexes(ours))
-    return Differences(replace(look, compared=True, types=types, equal=equal, other=other), ours)
 
 
 def _unknown_again(revised: Snapshot, backend: Backend) -> Iterator[tuple[Key, TypeEngine[Any]]]:
@@ -93,6 +99,12 @@ def _place(key: str) -> Key:
     """Return where a part of a table is, in the only schema that there is."""
     table, name = names_of(key)[-2:]
     return None, table, name
+
+
+def _equal_indexes(before: Snapshot, after: Snapshot) -> Iterator[Key]:
+    for key, said in after.objects.items():
+        if key.startswith("index ") and before.objects.get(key) == said:
+            yield _place(key)
 
 
 def _other_indexes(changes: Iterable[Change]) -> Iterator[tuple[Key, Index | None]]:
@@ -111,13 +123,49 @@ def _is_modelled(change: Change, modelled: Snapshot) -> bool:
     return change.after is not None or f"table {owner}" in modelled.objects
 
 
-def _types(
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A column that differs: what SQLAlchemy reads of it on both sides, and that of the models."""
+
+    key: Key
+    revised: Mapping[str, Any]
+    modelled: Mapping[str, Any]
+    column: Column[Any]
+
+    @property
+    def has_other_type(self) -> bool:
+        """Whether they differ in their types, as far as SQLAlchemy can tell."""
+        if repr(self.revised["type"]) != repr(self.modelled["type"]):
+            return True
+        return all(self.revised.get(each) == self.modelled.get(each) for each in _SAID_BY_ALEMBIC)
+
+    @property
+    def has_other_default(self) -> bool:
+        """Whether they differ in a default that is said, and not made by what numbers a column."""
+        from sqlalchemy import DefaultClause
+
+        said, made = self.column.server_default, self.modelled["default"]
+        if self.revised.keys() & {"computed", "identity"}:
+            return False
+        usual = isinstance(said, DefaultClause) or (said is None and made is None)
+        return usual and _meant(self.revised["default"]) != _meant(made)
+
+
+def _meant(default: str | None) -> str | None:
+    """Return a *default* in the words that are the same for CREATE and ALTER.
+
+    MySQL keeps ``now()`` as an expression where a table is made with it; else it is the other word.
+    """
+    return "CURRENT_TIMESTAMP" if default in ("now()", "(now())") else default
+
+
+def _pairs(
     connection: Connection,
     ideal: Connection,
     metadata: Collections,
     changes: tuple[Change, ...],
-) -> Iterator[Key]:
-    """Yield the columns whose types, or what belongs to these, are not the same on both sides."""
+) -> Iterator[_Pair]:
+    """Yield the columns that are not the same on both sides."""
     import sqlalchemy as sa
 
     revised, modelled = sa.inspect(connection), sa.inspect(ideal)
@@ -126,11 +174,12 @@ def _types(
     for table in (each for one in metadata for each in one.tables.values()):
         if table.name not in present or table.name not in changed:
             continue
+        said = {column.name: column for column in table.columns}
         new = {column["name"]: column for column in modelled.get_columns(table.name)}
         for column in revised.get_columns(table.name):
             name = column["name"]
-            if name in changed[table.name] and name in new and _is_other_type(column, new[name]):
-                yield None, table.name, name
+            if name in changed[table.name] and name in new:
+                yield _Pair((None, table.name, name), column, new[name], said[name])
 
 
 def _by_table(names: Iterable[str]) -> dict[str, set[str]]:
@@ -141,10 +190,3 @@ def _by_table(names: Iterable[str]) -> dict[str, set[str]]:
         for begin, end in combinations(range(len(parts)), 2):
             found.setdefault(".".join(parts[begin:end]), set()).add(".".join(parts[end:]))
     return found
-
-
-def _is_other_type(revised: Mapping[str, Any], modelled: Mapping[str, Any]) -> bool:
-    """Whether columns that differ do so in their types, as far as SQLAlchemy can tell."""
-    if repr(revised["type"]) != repr(modelled["type"]):
-        return True
-    return all(revised.get(key) == modelled.get(key) for key in _SAID_BY_ALEMBIC)
