@@ -246,8 +246,7 @@ class Entry:
         return UsageError(
             self._clean(f"env.py failed: {type(cause).__name__}: {first_line(cause)}"),
             where=failed.where,
-            hint="it runs as it does under `alembic`; try `alembic current`; what sets the program "
-            "up before it can be named: prepare in the [topchef] section",
+            hint="try `alembic current`; what has to run before it: prepare in [topchef]",
         )
 
     def _database_failure(self, cause: BaseException, where: str) -> TopchefError:
