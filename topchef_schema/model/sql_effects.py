@@ -67,7 +67,8 @@ def dropped(sql: str) -> Iterator[tuple[str, str]]:
             word = kind[0].lower().replace("materialized", "materialized view")
             for each in split(skipped(rest, "IF", "EXISTS"), ","):
                 name, _ = named_table(each)
-                if name is not None:
+                # What is made for a session goes with it in any case.
+                if name is not None and name.schema != "pg_temp":
                     yield word, str(name)
 
 

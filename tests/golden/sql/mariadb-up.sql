@@ -4,7 +4,7 @@
 --
 --   revision  statements  message (tables)
 --   0001               3  the tables of TopChef 0.2 (job_sets, services, jobs)
---   0002               1  no checks on flags and states (services, CONSTRAINT_1)
+--   0002               1  no checks on flags and states (services)
 --   0003               6  names for constraints and keys (jobs, services, job_sets)
 --   0004               2  a job always has a status (jobs)
 --   0005               4  JSON documents are JSON (services, jobs)

@@ -22,6 +22,7 @@
 --   0001 drops the table jobs
 --   0001 drops the table services
 --   0001 drops the table job_sets
+--   0001 drops the type jobstatus
 --
 -- What it does not bring back, because the way up
 --   0004 changes rows of jobs
