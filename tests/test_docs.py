@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import os
 import re
 import shlex
@@ -165,7 +164,7 @@ def test_no_page_knows_an_option_that_is_not_there(path: Path) -> None:
 
 
 def test_settings() -> None:
-    keys = {each.name for each in dataclasses.fields(Settings)} - {"commands", "allow"}
+    keys = {*Settings._fields} - {"commands", "allow"}
     assert set(rows(text_of("settings.md"), "Keys")) == keys
 
 

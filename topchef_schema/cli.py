@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -216,7 +215,9 @@ class _Output:
 def _tell(error: ErrorInfo, text: str) -> None:
     """Say on stderr what went wrong: *text*, or with a log in JSON one object that holds it all."""
     if chosen_format() == "json":
-        log.error("%s", error.message, extra={k: v for k, v in asdict(error).items() if k in FACTS})
+        log.error(
+            "%s", error.message, extra={k: v for k, v in error._asdict().items() if k in FACTS}
+        )
     else:
         click.echo(text, nl=False, err=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import pkgutil
 from functools import cache
 from typing import Any
 
@@ -22,10 +21,17 @@ def discover(package: str, constant: str) -> dict[str, Any]:
 
 def find(package: str, constant: str, name: str) -> Any:
     """Return what `discover` knows by *name*, importing that one module alone; None if nothing."""
-    module = modules(package).get(name)
-    if module is None:
+    module = name.replace("-", "_")
+    # To look for one takes less than to list them all, and pkgutil takes long to import.
+    if not module.isidentifier() or not _is_there(package, module):
+        module = modules(package).get(name, "")
+    if not module:
         return None
     return getattr(importlib.import_module(f"{package}.{module}"), constant, None)
+
+
+def _is_there(package: str, module: str) -> bool:
+    return importlib.util.find_spec(f"{package}.{module}") is not None
 
 
 def source(package: str, name: str) -> str:
@@ -37,6 +43,8 @@ def source(package: str, name: str) -> str:
 @cache
 def modules(package: str) -> dict[str, str]:
     """Return the modules that lie in *package*, by the name they would have, without importing."""
+    import pkgutil
+
     path = importlib.import_module(package).__path__
     names = sorted(each.name for each in pkgutil.iter_modules(path))
     return {name.strip("_").replace("_", "-"): name for name in names}

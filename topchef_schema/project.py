@@ -5,10 +5,9 @@ from __future__ import annotations
 import configparser
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from topchef_schema import collecting
 from topchef_schema.errors import UnreachableError, UsageError
@@ -21,16 +20,17 @@ if TYPE_CHECKING:
 URL_VARIABLE = "TOPCHEF_DATABASE_URL"
 
 
-@dataclass(frozen=True)
-class Project:
+class _Given(NamedTuple):
+    environment: Environment
+    settings: Settings
+    packaged: bool = False
+
+
+class Project(_Given):
     """An Alembic project and the database a command works on.
 
     *packaged* tells that no configuration was found and TopChef's own project is used.
     """
-
-    environment: Environment
-    settings: Settings
-    packaged: bool = False
 
     @classmethod
     def load(
@@ -105,9 +105,8 @@ class Project:
         named = {name: DatabaseUrl(url, source) for name, url in urls.items()}
         one = named.pop(None, None)
         several = {name: url for name, url in named.items() if name is not None}
-        return replace(
-            self, environment=replace(self.environment, url=one, urls=several, scratch=True)
-        )
+        environment = self.environment._replace(url=one, urls=several, scratch=True)
+        return self._replace(environment=environment)
 
     @property
     def backends(self) -> tuple[str, ...]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from topchef_schema.errors import UsageError
 
@@ -12,8 +11,7 @@ if TYPE_CHECKING:
     from topchef_schema.model import Exemption
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What a project tells topchef-db about itself. Every key is optional.
 
     *metadata* (``module:attribute``) is used only where env.py sets no ``target_metadata``.
@@ -36,16 +34,16 @@ class Settings:
     url_option: str | None = None
     databases: tuple[str, ...] = ()
     default_url: str | None = None
-    drivers: Mapping[str, str] = field(default_factory=dict)
+    drivers: Mapping[str, str] = {}
     prepare: str | None = None
     baseline: str | None = None
     changed_files: str = "warn"
     bundles: tuple[str, ...] = ()
     allow: tuple[Exemption, ...] = ()
-    commands: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    commands: Mapping[str, Mapping[str, Any]] = {}
 
 
-_KEYS = {each.name for each in fields(Settings)} - {"commands", "allow"}
+_KEYS = {*Settings._fields} - {"commands", "allow"}
 
 
 def parse_settings(raw: Mapping[str, Any], *, where: str) -> Settings:

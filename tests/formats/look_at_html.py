@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +105,7 @@ def main(folder: Path) -> int:
     """Write the pages and take the pictures; return 1 where a page has what is not ours."""
     folder.mkdir(parents=True, exist_ok=True)
     code = 0
-    for name, report in {"whole": whole(), "full": replace(FULL), "harm": HARM}.items():
+    for name, report in {"whole": whole(), "full": FULL, "harm": HARM}.items():
         page = folder / f"{name}.html"
         text = render(report)
         page.write_text(text, encoding="utf-8")

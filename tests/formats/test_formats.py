@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
@@ -35,13 +34,14 @@ EXTENSIONS = {
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_full_report(name: str, golden: Golden) -> None:
-    report = replace(FULL, pieces=("CREATE TABLE t (a INT);\n",)) if name == "sql" else FULL
+    report = FULL._replace(pieces=("CREATE TABLE t (a INT);\n",)) if name == "sql" else FULL
     golden(f"formats/full.{EXTENSIONS[name]}", FORMATS[name](report, Severity.ERROR))
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_failure(name: str, golden: Golden) -> None:
-    error = replace(HARM.error, message="it failed", where="a.py:3", hint="try again")  # type: ignore[type-var]
+    assert HARM.error is not None
+    error = HARM.error._replace(message="it failed", where="a.py:3", hint="try again")
     report = Report("upgrade", error=error)
     golden(f"formats/failure.{EXTENSIONS[name]}", FORMATS[name](report, Severity.ERROR))
 
@@ -59,7 +59,7 @@ def test_document_of_everything() -> None:
     assert document["checks"][0]["seconds"] == 0.1235
     assert document["data"] == {"revisions": ["aa10", "bb20"], "nested": {"é": None}}
     assert document["findings"][0]["before"] is None
-    assert checked(FORMATS["json"](replace(FULL, findings=()), Severity.ERROR))["exit_code"] == 0
+    assert checked(FORMATS["json"](FULL._replace(findings=()), Severity.ERROR))["exit_code"] == 0
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))

@@ -9,7 +9,6 @@ To the database nothing is written but the stamp and its row in the history.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -51,14 +50,13 @@ def baseline(
     state = adopt.agreed(found)
     report = _report(found, state, named=revision is not None)
     if state is None:
-        return replace(report, summary=_unequal(found))
+        return report._replace(summary=_unequal(found))
     place = ", ".join(state.heads)
     if dry_run:
         said = f"equal to what {place} builds; dry run: nothing was stamped"
-        return replace(report, summary=said)
+        return report._replace(summary=said)
     done = adopt.adopt(project, found, state, reason=reason, history=history)
-    return replace(
-        report,
+    return report._replace(
         data={**report.data, **together(done, [{"current": each.heads} for each in done])},
         summary=f"equal to what {place} builds, and stamped with it; nothing was run",
     )

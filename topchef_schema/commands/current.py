@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from topchef_schema.commands import options
@@ -36,7 +35,7 @@ def current(project: Project) -> Report:
 
 def _table(project: Project, seen: Observed, *, several: bool) -> Table:
     found = tuple(project.revisions.one(each) for each in seen.heads)
-    return replace(table(project, found), title=seen.label if several else None)
+    return table(project, found)._replace(title=seen.label if several else None)
 
 
 def current_command(project: Project) -> Report:

@@ -96,7 +96,7 @@ def _down(
     )
     severity = Severity.INFO if accept_data_loss else Severity.WARNING
     found = tuple(replace(each, severity=severity) for each in losses.findings)
-    return replace(report, findings=(*report.findings, *found))
+    return report._replace(findings=(*report.findings, *found))
 
 
 def _refused(losses: Expected) -> Report:

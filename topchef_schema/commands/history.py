@@ -58,12 +58,11 @@ def history(
             "events": _named([[_event(entry) for entry in each.history] for each in seen], seen),
         },
         tables=tuple(
-            replace(
+            (
                 _events(each)
                 if (events or drop) and each
-                else _table(project, revisions, rows, each),
-                title=each.label if each is not None and several else None,
-            )
+                else _table(project, revisions, rows, each)
+            )._replace(title=each.label if each is not None and several else None)
             for each, rows in zip(seen or [None], told, strict=True)
         ),
         summary="the tables of topchef-db are removed; keep this report" if drop else None,

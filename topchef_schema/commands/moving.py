@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from topchef_schema.commands.several import labels, together
@@ -53,7 +52,7 @@ def at_head(
     if there is None:
         return None
     seconds = None if started is None else time.perf_counter() - started
-    return replace(_done(command, [there]), seconds=seconds)
+    return _done(command, [there])._replace(seconds=seconds)
 
 
 def _done(command: str, applied: Sequence[Applied | AtHead]) -> Report:

@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -319,7 +319,7 @@ def command(
                 report = function(loaded, **arguments)
             except TopchefError as error:
                 report = Report(str(context.info_name), error=ErrorInfo.of(error))
-            report = replace(report, seconds=time.perf_counter() - started)
+            report = report._replace(seconds=time.perf_counter() - started)
             return Answer(report, format_, output, fail_on)
 
         name = function.__name__.strip("_").removesuffix("_command").replace("_", "-")

@@ -48,7 +48,7 @@ def _plain(function: Callable[P, Report]) -> Callable[P, Report]:
         report = function(*arguments, **keywords)
         if report.pieces is None:
             return report
-        return replace(report, pieces=("".join(report.pieces),), data=dict(report.data))
+        return report._replace(pieces=("".join(report.pieces),), data=dict(report.data))
 
     return plain
 

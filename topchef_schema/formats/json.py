@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from topchef_schema.model import Report, Severity
@@ -45,8 +44,7 @@ def render(report: Report, fail_on: Severity = Severity.ERROR) -> str:
 
 
 def _row(item: Any, keys: tuple[str, ...]) -> dict[str, Any]:
-    values = asdict(item)
-    row = {key: values[key] for key in keys}
+    row = {key: getattr(item, key) for key in keys}
     if "seconds" in row:
         row["seconds"] = _rounded(row["seconds"])
     return row

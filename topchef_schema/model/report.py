@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from topchef_schema.model.severity import Severity
 
@@ -19,8 +18,7 @@ FOUND = 10
 """The exit code of a command that worked and found something."""
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorInfo:
+class ErrorInfo(NamedTuple):
     """A failure as data, for the report of a run that failed."""
 
     kind: str
@@ -35,8 +33,7 @@ class ErrorInfo:
         return cls(error.kind, error.message, error.where, error.hint, error.exit_code)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Rows for a reader: what the text, markdown and HTML formats show of a report's data."""
 
     columns: tuple[str, ...]
@@ -44,8 +41,7 @@ class Table:
     title: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """The hinge of the house: every command returns one, every format prints one.
 
     *target* is the label of the database, without its secret. *tables*, *summary* and *script*
@@ -58,7 +54,7 @@ class Report:
     checks: tuple[Check, ...] = ()
     findings: tuple[Finding, ...] = ()
     statements: tuple[Statement, ...] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = {}
     tables: tuple[Table, ...] = ()
     summary: str | None = None
     pieces: Iterable[str] | None = None

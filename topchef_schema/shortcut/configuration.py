@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,10 +32,9 @@ NO_MATTER = frozenset(
 def require_plain(project: Project) -> None:
     """Raise `Doubt` for what changes how env.py, revisions or the database are found."""
     environment, nothing = project.environment, Settings()
-    for each in fields(Settings):
-        used = getattr(project.settings, each.name) != getattr(nothing, each.name)
-        if used and each.name not in NO_MATTER:
-            raise Doubt(f"the setting {each.name} is used")
+    for name, value in project.settings._asdict().items():
+        if value != getattr(nothing, name) and name not in NO_MATTER:
+            raise Doubt(f"the setting {name} is used")
     if environment.toml is not None or environment.ini is None:
         raise Doubt("the configuration is in pyproject.toml")
     if environment.section != "alembic" or environment.x:

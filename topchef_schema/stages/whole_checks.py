@@ -226,7 +226,7 @@ class WholeChecks:
     def _made(self) -> Modelled:
         """Let the models be made on an empty database, without the baseline: it has tables."""
         project = self.ground.project
-        bare = replace(project, settings=replace(project.settings, baseline=None))
+        bare = project._replace(settings=project.settings._replace(baseline=None))
         return self._beside().run(whole_way.as_modelled, bare, self.database)
 
     def _climb(self, *, isolate: bool, until: str | None = None) -> Climb:
