@@ -13,8 +13,10 @@ from types import CodeType
 from topchef_schema.shortcut.doubt import Doubt
 
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_USUAL = 1 << 13
+"""Bytes that are read first: to make room for more takes longer than to read a usual file."""
 _LARGE = 1 << 16
-"""Bytes of a compiled file that is read at once; a larger one is not looked into."""
+"""Bytes of a compiled file that are read after these; a larger one is not looked into."""
 
 # https://peps.python.org/pep-0552/: without flags, then time and size of the source.
 _HEAD = struct.Struct("<4sIII")
@@ -31,7 +33,9 @@ def cached(source: os.stat_result, path: str) -> CodeType | None:
     except FileNotFoundError:
         return None
     try:
-        data = os.read(descriptor, _LARGE)
+        data = os.read(descriptor, _USUAL)
+        if len(data) == _USUAL:
+            data += os.read(descriptor, _LARGE)
     finally:
         os.close(descriptor)
     head = _HEAD.pack(
@@ -41,7 +45,7 @@ def cached(source: os.stat_result, path: str) -> CodeType | None:
         if data.startswith(MAGIC_NUMBER) and not data.startswith(_MARK):
             raise Doubt(f"{path} was not compiled for a time of its source")
         return None
-    if len(data) == _LARGE:
+    if len(data) == _USUAL + _LARGE:
         raise Doubt(f"{path} is large")
     code = marshal.loads(data[_HEAD.size :])
     if not isinstance(code, CodeType):

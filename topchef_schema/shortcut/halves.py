@@ -26,7 +26,8 @@ def in_halves(items: Sequence[T], work: Callable[[Sequence[T]], R]) -> list[R]:
     """
     if len(items) < MANY or not _can_fork():
         return [work(items)]
-    middle = len(items) // 2
+    # A fork begins a little later, and what it has found is to be handed over.
+    middle = len(items) * 13 // 25
     reading, writing = os.pipe()
     child = os.fork()
     if not child:

@@ -12,6 +12,7 @@ import dis
 import itertools
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -24,8 +25,8 @@ from topchef_schema.shortcut.doubt import Doubt
 from topchef_schema.shortcut.halves import in_halves
 from topchef_schema.shortcut.inert import Bindings
 
-_File = tuple["os.DirEntry[str]", str]
-"""A revision file, and where Python keeps what it compiled of it."""
+_File = tuple[str, str]
+"""The path of a revision file, and where Python keeps what it compiled of it."""
 
 Graph = dict[str, tuple[str, ...]]
 """Revision → what it follows."""
@@ -67,39 +68,41 @@ def _require_no_cycle(graph: Graph, tops: Sequence[str]) -> None:
 
 def _graph(folder: str) -> Graph:
     """Read every file in *folder* that Alembic would load."""
-    files = list(_files(folder))
+    names = list(_names(folder))
     kinds: list[_Kind] = []
-    if files:
-        _read(files[:1], kinds)  # so that its kind is judged once
-    parts = in_halves(files, lambda some: _read(some, kinds))
+    sample = cache_from_source(os.path.join(os.path.realpath(folder), "name.py"))
+    start, _, end = sample.rpartition("name")
+
+    def read(some: Sequence[str]) -> Graph:
+        return _read(
+            [(f"{folder}{os.sep}{each}.py", f"{start}{each}{end}") for each in some], kinds
+        )
+
+    read(names[:1])  # so that its kind is judged once
+    parts = in_halves(names, read)
     found = {revision: down for part in parts for revision, down in part.items()}
-    if len(found) < len(files):
+    if len(found) < len(names):
         raise Doubt("a revision is there twice")
     return found
 
 
-def _files(folder: str) -> Iterator[_File]:
-    sample = cache_from_source(os.path.join(os.path.realpath(folder), "name.py"))
-    start, _, end = sample.rpartition("name")
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = entry.name
-            if not name.endswith(".py"):
-                if not name.isprintable():
-                    raise Doubt("there is an unusual file name")
-                continue
-            if name.startswith((".#", "__init__")):
-                continue
-            if not entry.is_file(follow_symlinks=False):
-                raise Doubt(f"{name} is no file of its own")
-            yield entry, f"{start}{name[:-3]}{end}"
+def _names(folder: str) -> Iterator[str]:
+    """Yield the names of the files, without their ending."""
+    for name in os.listdir(folder):
+        if not name.endswith(".py"):
+            if not name.isprintable():
+                raise Doubt("there is an unusual file name")
+        elif not name.startswith((".#", "__init__")):
+            yield name[:-3]
 
 
 def _read(files: Sequence[_File], kinds: list[_Kind]) -> Graph:
     found: Graph = {}
-    for entry, compiled in files:
-        code = cached(entry.stat(), compiled) or anew(entry.path)
-        revision, down = _facts(entry.path, code, kinds)
+    for path, compiled in files:
+        source = os.lstat(path)
+        if not stat.S_ISREG(source.st_mode):
+            raise Doubt(f"{path} is no file of its own")
+        revision, down = _facts(path, cached(source, compiled) or anew(path), kinds)
         found[revision] = down
     return found
 
@@ -109,10 +112,10 @@ def _facts(path: str, code: CodeType, kinds: list[_Kind]) -> tuple[str, tuple[st
     constants = code.co_consts
     for kind in kinds:
         if (
-            code.co_code == kind.instructions
-            and code.co_names == kind.names
+            len(constants) == len(kind.fixed)
             and tuple(itertools.compress(constants, kind.fixed)) == kind.constants
-            and len(constants) == len(kind.fixed)
+            and code.co_names == kind.names
+            and code.co_code == kind.instructions
         ):
             break
     else:
