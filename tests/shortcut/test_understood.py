@@ -109,6 +109,18 @@ def test_many_revisions_and_merges(project: MakeProject, agree: Agree, compiled:
     assert revision_files.heads(shop.versions) == list(shop.here().revisions.heads)
 
 
+@pytest.mark.parametrize(("size", "understood"), [(20_000, True), (200_000, False)])
+def test_a_revision_of_this_size(
+    project: MakeProject, agree: Agree, size: int, understood: bool
+) -> None:
+    shop = project("linear", ini=URL)
+    (path,) = shop.versions.glob("*bb20*.py")
+    path.write_text(f"{path.read_text()}\n\nTEXT = {'x' * size!r}\n")
+    upgrade(shop.here())
+    compileall.compile_dir(shop.versions, quiet=1)
+    assert agree() is understood
+
+
 def test_topchefs_own_project(
     tmp_path: Path, agree: Agree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
