@@ -142,6 +142,10 @@ NAMED = {
     "COMMENT ON COLUMN s.t.a IS NULL": ("s.t",),
     "COMMENT ON CONSTRAINT c ON t IS ''": ("t",),
     "COMMENT ON TYPE y IS ''": (),
+    "CREATE STATISTICS s ON x, y FROM t": ("t",),
+    "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN UPDATE SET b = 1": ("t", "u"),
+    "COPY t FROM stdin": (),
+    "INSERT INTO t SELECT 1 FROM u" + " UNION ALL SELECT 1 FROM u" * 2_000: ("t", "u"),
 }
 
 

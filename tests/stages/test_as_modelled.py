@@ -90,6 +90,9 @@ WORD, TIME = "sa.String(20)", "sa.DateTime"
     [
         (WORD, "", ', server_default="it\'s"'),
         (WORD, ', server_default="a:b"', ""),
+        (WORD, """, server_default='{"a":1} it\\'s'""", ', server_default="b"'),
+        (WORD, ', server_default="50% q"', ', server_default="b"'),
+        (WORD, ", server_default=sa.text(\"('a' || ' :k')\")", ', server_default="b"'),
         (WORD, ', nullable=False, server_default="a"', ""),
         (WORD, ', server_default="a", comment="b"', ', server_default="c", comment="b"'),
         (WORD, ', nullable=False, server_default="a"', ', server_default="c"'),
@@ -155,6 +158,32 @@ def test_indexes_become_what_they_are_in_the_models_and_back(
     there = Project.load(project.environment.config_file)
     assert roundtrip(there, on=[text(server)]).findings == ()
     assert lack(there, server).operations.upgrades == ()
+
+
+def test_an_index_whose_name_is_cut_is_made_once(notes: Make, server: Server) -> None:
+    name = "x" * 60
+    column = f'sa.Column("{name}", sa.String(40)'
+    project = notes(f"{column})", f"{column}, index=True)")
+    models = Path(project.environment.config_file).parent / "notes_models.py"
+    names = '"ix": "ix_%(table_name)s_%(column_0_name)s", "pk"'
+    models.write_text(models.read_text().replace('"pk"', names))
+    generate(project, "the index", on=[text(server)], rev_id="b2")
+    (written,) = Path(project.revisions.directory.dir).glob("versions/*b2*.py")
+    assert written.read_text().count("create_index(") == 1
+    there = Project.load(project.environment.config_file)
+    assert roundtrip(there, on=[text(server)]).findings == ()
+
+
+def test_a_column_that_an_event_adds_is_no_column_of_the_models(
+    notes: Make, server: Server
+) -> None:
+    added = "sa.DDL('ALTER TABLE notes ADD COLUMN more VARCHAR(10)')"
+    project = notes('sa.Column("more", sa.String(20))', "")
+    models = Path(project.environment.config_file).parent / "notes_models.py"
+    event = f'sa.event.listen(metadata.tables["notes"], "after_create", {added})'
+    models.write_text(f"{models.read_text()}\n{event}\n")
+    (change,) = lack(project, server).changes
+    assert change.key.endswith("notes.more")
 
 
 def test_columns_and_indexes_change_together(notes: Make, server: Server) -> None:

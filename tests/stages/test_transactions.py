@@ -148,6 +148,45 @@ def test_what_comes_after_a_statement_that_commits_did_not_take_effect(
     assert left(scratch)[0] - {"alembic_version"} == {"shelves"}
 
 
+@pytest.mark.backends("postgresql")
+@pytest.mark.parametrize("env", ["usual", "step_by_step"])
+def test_a_commit_that_is_refused_commits_nothing(
+    project: MakeProject, scratch: ScratchDatabase, env: str
+) -> None:
+    orphan = (
+        'op.execute("CREATE TABLE p (id INT PRIMARY KEY)")\n'
+        'op.execute("CREATE TABLE c (p INT REFERENCES p DEFERRABLE INITIALLY DEFERRED)")\n'
+        'op.execute("INSERT INTO c VALUES (1)")\n'
+        "op.get_bind().commit()"
+    )
+    versions = {"a1.py": table("a1", None), "b2.py": revision("b2", orphan, down="a1")}
+    shop = project(env=env, versions=versions)
+    with pytest.raises(MigrationError) as caught:
+        upgrade(shop.on(scratch))
+    stays = "a1" if env == "step_by_step" else ""
+    assert type(caught.value) is MigrationError
+    assert (f"stay done: {stays}" in caught.value.message) is bool(stays)
+    assert "took effect" not in caught.value.message
+    assert left(scratch) == (({"t_a1", "alembic_version"}, {"a1"}) if stays else (set(), set()))
+
+
+@pytest.mark.backends("sqlite")
+def test_the_statement_that_failed_is_named_and_no_other(
+    project: MakeProject, scratch: ScratchDatabase
+) -> None:
+    swallows = (
+        "try:\n"
+        "    with op.get_bind().begin_nested():\n"
+        '        op.execute("INSERT INTO optional VALUES (1)")\n'
+        "except sa.exc.OperationalError:\n    pass\n"
+        'op.get_bind().execute(sa.text("SELECT wrong"))'
+    )
+    shop = project(versions={"a1.py": revision("a1", swallows)})
+    with pytest.raises(MigrationError, match="no such column: wrong") as caught:
+        upgrade(shop.on(scratch))
+    assert "optional" not in caught.value.hint
+
+
 def test_what_stays_of_several_is_said_of_each(project: MakeProject) -> None:
     """The run ends in the second of two: what it did in the first one stays."""
     up = revision("a1", 'assert tenant == "north", tenant').replace("upgrade()", "upgrade(tenant)")

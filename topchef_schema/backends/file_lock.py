@@ -62,9 +62,11 @@ def held(path: Path, key: str, timeout: float, run_id: str = "") -> Iterator[Non
                 hint="wait until it is done, or allow a longer wait",
             )
         _sign(file, key, run_id)
-        yield
-        # Not where the block failed: an error on top of its error would hide it.
-        file.truncate(0)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # an error on top of an error would hide it
+                file.truncate(0)
 
 
 def holder(path: Path) -> str | None:

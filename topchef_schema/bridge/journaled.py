@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 _READ = re.compile(r"\s*(select|with|show|describe|desc|explain|values|table)\b", re.IGNORECASE)
 _WRITES = re.compile(r"\b(insert|update|delete|merge|into)\b", re.IGNORECASE)
@@ -44,3 +45,9 @@ def changes_rows(sql: str) -> bool:
 def written_down(sql: str) -> bool:
     """Whether a journal has an entry for *sql*."""
     return not (commits(sql) or reads(sql) or of_the_session(sql))
+
+
+def gives_rows(context: Any) -> bool:
+    """Whether the revision may use what the statement of *context* gives back."""
+    compiled = getattr(context, "compiled", None)
+    return bool(compiled is not None and getattr(compiled, "effective_returning", None))

@@ -104,6 +104,7 @@ class Journaling:
     _marks: dict[tuple[Connection, str], int] = field(default_factory=dict)
     _void: list[int] = field(default_factory=list)
     _lasting: dict[int, str] = field(default_factory=dict)
+    _flushed: Collection[int] = ()
     _current: Draft | None = None
     _skips: bool = False
     _wraps: bool = False
@@ -201,7 +202,7 @@ class Journaling:
             # A revision that looks before it acts leaves out what is there already.
             self._left_out.update(ahead[: ahead.index(mark)])
             self._at += ahead.index(mark) + 1
-            if _gives_rows(context):
+            if journaled.gives_rows(context):
                 self._refuse(f"it needs again what this statement gave: {short(sql)}")
             return True
         same = any(each.sql == sql[:MAX_SQL] for each in self.done[self._at :])
@@ -286,7 +287,13 @@ class Journaling:
 
     def _failed(self, context: Any) -> None:
         """Forget a statement that the server refused: the revision may go on without it."""
-        if self._busy or self._current is None:
+        if self._busy:
+            return
+        if context.statement is None or journaled.commits(context.statement):
+            # The server refused to commit, for the sake of a deferred key, say.
+            self._lasting = {k: v for k, v in self._lasting.items() if k not in self._flushed}
+            self.listener.commits = max(0, self.listener.commits - 1)
+        if self._current is None:
             return
         current, self._current = self._current, None
         self._lasting.pop(current[0], None)
@@ -303,6 +310,7 @@ class Journaling:
         with self._on_our_own():
             self.before_commit(connection)
         drafts = self._pending.pop(connection, [])
+        self._flushed = {each[0] for each in drafts}
         self._lasting.update((position, sql) for position, _, sql, *_ in drafts)
         if drafts:
             # With them goes the entry of what was refused: the revision went on without it.
@@ -321,6 +329,7 @@ class Journaling:
 
     def _rolled_back(self, connection: Connection) -> None:
         if not self._busy:
+            self._flushed = ()
             self._pending.pop(connection, None)
 
     def _savepoint(self, connection: Connection, name: str) -> None:
@@ -389,9 +398,3 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "savepoint": Journaling._savepoint,
     "rollback_savepoint": Journaling._back_to_savepoint,
 }
-
-
-def _gives_rows(context: Any) -> bool:
-    """Whether the revision may use what the statement gives back."""
-    compiled = getattr(context, "compiled", None)
-    return bool(compiled is not None and getattr(compiled, "effective_returning", None))

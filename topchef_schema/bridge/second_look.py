@@ -7,6 +7,7 @@ others than there were.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,6 +35,17 @@ _SKIPPED = (
     "Skipped unsupported reflection of expression-based index",
 )
 """What Alembic and SQLAlchemy say of an index that `correct_indexes` adds."""
+
+_CONSTANT = re.compile(r"'(?P<text>(?:[^'\\]|'')*)'(?:::[a-z ]+(?:\(\d+(?:,\d+)?\))?)?")
+"""As the catalogs print it. MariaDB and MySQL write some characters with a backslash."""
+
+_TAKEN_FOR_VALUE = re.compile(r"\\(?=:\w*(?![:\w]))|(?<![:\w\\])(?=:\w+(?![:\w]))")
+"""In what follows, SQLAlchemy's text() sees the name of a value, or that there is none."""
+
+
+def for_text(sql: str) -> str:
+    """Return *sql* for SQLAlchemy's text(), which takes ``:word`` in it for a value to come."""
+    return _TAKEN_FOR_VALUE.sub(r"\\\g<0>", sql)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +184,21 @@ def _alteration(table: ModifyTableOps, column: Any) -> AlterColumnOp:
 
 
 def _default_of(sql: str | None) -> Any:
-    from sqlalchemy import DefaultClause, text
+    from sqlalchemy import DefaultClause
 
-    return None if sql is None else DefaultClause(text(sql))
+    if sql is None:
+        return None
+    constant = _CONSTANT.fullmatch(sql)
+    if constant is not None:
+        return DefaultClause(constant["text"].replace("''", "'"))
+    return DefaultClause(_written(sql))
+
+
+def _written(sql: str) -> Any:
+    """Return *sql* as text() that Alembic writes as text(): it is read twice."""
+    from sqlalchemy import text
+
+    return text(for_text(for_text(sql)))
 
 
 def _is_wanted_column(context: AutogenContext, column: Any) -> bool:
@@ -222,7 +246,9 @@ class _Indexes:
 
         if not isinstance(operation, ops.DropIndexOp | ops.CreateIndexOp):
             return True
-        key = (operation.schema, str(operation.table_name), str(operation.index_name))
+        # Alembic cuts a name that is too long for this database only when it writes it.
+        name = _final_name(operation.to_index(), self._context)
+        key = (operation.schema, str(operation.table_name), name)
         if key in self._look.equal:
             return False
         self._seen.add(key)
@@ -278,11 +304,10 @@ class _Indexes:
 
 
 def _created(key: Key, index: Index) -> CreateIndexOp:
-    import sqlalchemy as sa
     from alembic.operations import ops
 
     schema, table, name = key
-    parts = [each.text if each.is_name else sa.text(each.text) for each in index.parts]
+    parts = [each.text if each.is_name else _written(each.text) for each in index.parts]
     return ops.CreateIndexOp(name, table, parts, schema=schema, unique=index.unique)
 
 
@@ -298,12 +323,15 @@ def _dropped(key: Key, index: Index) -> DropIndexOp:
 
 def _modelled_indexes(context: AutogenContext) -> Iterator[tuple[Key, Any]]:
     """Yield the indexes of the models, by the names that they get."""
-    from alembic.util.sqla_compat import _get_constraint_final_name
-
     for table in _tables(context):
         for index in table.indexes:
-            name = _get_constraint_final_name(index, context.dialect)
-            yield (table.schema, table.name, str(name)), index
+            yield (table.schema, table.name, _final_name(index, context)), index
+
+
+def _final_name(index: Any, context: AutogenContext) -> str:
+    from alembic.util.sqla_compat import _get_constraint_final_name
+
+    return str(_get_constraint_final_name(index, context.dialect))
 
 
 def _modelled_columns(context: AutogenContext) -> Iterator[tuple[Key, Any]]:

@@ -169,7 +169,8 @@ class Session:
         """
         if self.external:
             return
-        if self.connection.in_transaction() and self.context._transaction is None:
+        # Also out of one that is void, because its commit failed.
+        if self.connection.get_transaction() is not None and self.context._transaction is None:
             self.connection.rollback()
 
     def commit(self) -> None:
@@ -383,4 +384,6 @@ def _refused(heard: Sequence[Statement], error: BaseException) -> Statement | No
 
     if not isinstance(error, DBAPIError) or error.statement is None:
         return None
-    return next((each for each in reversed(heard) if each.seconds is None), None)
+    words = error.statement.split()
+    refused = (each for each in reversed(heard) if each.seconds is None)
+    return next((each for each in refused if each.sql.split() == words), None)

@@ -10,15 +10,31 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 
-class DatabaseUrl(NamedTuple):
-    """A URL with its secret, and where it came from (``--url``, ``TOPCHEF_DATABASE_URL`` …)."""
+class DatabaseUrl:
+    """A URL with its secret, and where it came from (``--url``, ``TOPCHEF_DATABASE_URL`` …).
 
-    text: str
-    source: str
+    No tuple: whatever shows tuples would show the secret.
+    """
+
+    __slots__ = ("source", "text")
+
+    def __init__(self, text: str, source: str) -> None:
+        self.text = text
+        self.source = source
 
     def __repr__(self) -> str:
         """Leave out the secret."""
         return f"DatabaseUrl(source={self.source!r})"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same URL from the same place."""
+        if not isinstance(other, DatabaseUrl):
+            return NotImplemented
+        return (self.text, self.source) == (other.text, other.source)
+
+    def __hash__(self) -> int:
+        """Agree with equality."""
+        return hash((self.text, self.source))
 
 
 class Environment(NamedTuple):

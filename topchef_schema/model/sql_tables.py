@@ -21,9 +21,11 @@ _ASIDE = ("EXISTS", "IF", "IGNORE", "LATERAL", "NOT", "ONLY", "OR", "REPLACE", "
 _AFTER_ON = {"COMMIT", "CONFLICT", "DELETE", "DUPLICATE", "INSERT", "SELECT", "UPDATE"}
 _TAKES_FROM = {"EXTRACT", "OVERLAY", "SUBSTRING", "TRIM"}
 """Functions whose arguments stand behind FROM."""
-_NO_STATEMENT = {"AFTER", "BEFORE", "DO", "FOR", "INSTEAD", "KEY", "OF", "ON", "OR"}
+_NO_STATEMENT = {"AFTER", "BEFORE", "DO", "FOR", "INSTEAD", "KEY", "OF", "ON", "OR", "THEN"}
 """UPDATE behind these is an event, a clause or a lock."""
-_ON_TABLES = {"INDEX", "POLICY", "RULE", "STATISTICS", "TRIGGER"}
+_ON_TABLES = {"INDEX", "POLICY", "RULE", "TRIGGER"}
+_LONGEST = 24
+"""Words in which the name of a table, and what may stand before it, has ended."""
 
 
 def named_tables(sql: str) -> tuple[TableName, ...]:
@@ -37,59 +39,66 @@ def _named(found: Words) -> Iterator[TableName]:
     if verb in ("COMMENT", "GRANT", "REVOKE"):
         yield from _commented(found) if verb == "COMMENT" else _granted(found)
         return
+    inside: list[str] = []
     for position, each in enumerate(found):
+        if each.key == "(":
+            inside.append(found[position - 1].key if position else "")
+        elif each.key == ")" and inside:
+            inside.pop()
         stands = _BEFORE_A_TABLE.get(each.key)
-        if stands is None or not stands(found[:position], found[position + 1 :]):
+        if stands is None or not stands(found, position, inside[-1] if inside else ""):
             continue
-        rest = found[position + 1 :]
-        for one in split(rest, ",") if verb in ("DROP", "TRUNCATE") else (rest,):
+        of_several = verb in ("DROP", "TRUNCATE")
+        rest = found[position + 1 : None if of_several else position + _LONGEST]
+        for one in split(rest, ",") if of_several else (rest,):
             name, after = named_table(skipped(one, *_ASIDE))
             called = each.key in ("FROM", "JOIN") and after and after[0].key == "("
             if name is not None and not called:
                 yield name
 
 
-def _always(before: Words, rest: Words) -> bool:
+def _always(found: Words, position: int, within: str) -> bool:
     return True
 
 
-def _is_from(before: Words, rest: Words) -> bool:
-    if before and before[-1].key == "DISTINCT":
+def _is_from(found: Words, position: int, within: str) -> bool:
+    copies = found[0].key == "COPY" and not within  # from a file
+    is_distinct = position > 0 and found[position - 1].key == "DISTINCT"
+    return not copies and not is_distinct and within not in _TAKES_FROM
+
+
+def _is_update(found: Words, position: int, within: str) -> bool:
+    return position == 0 or found[position - 1].key not in _NO_STATEMENT
+
+
+def _is_truncate(found: Words, position: int, within: str) -> bool:
+    return position == 0
+
+
+def _is_using(found: Words, position: int, within: str) -> bool:
+    if found[0].key not in ("DELETE", "MERGE", "WITH"):
         return False
-    inside: list[str] = []
-    for position, each in enumerate(before):
-        if each.key == "(":
-            inside.append(before[position - 1].key if position else "")
-        elif each.key == ")" and inside:
-            inside.pop()
-    return not inside or inside[-1] not in _TAKES_FROM
+    return any(each.key in ("DELETE", "MERGE") for each in found[:position])
 
 
-def _is_update(before: Words, rest: Words) -> bool:
-    return not before or before[-1].key not in _NO_STATEMENT
-
-
-def _is_truncate(before: Words, rest: Words) -> bool:
-    return not before
-
-
-def _is_using(before: Words, rest: Words) -> bool:
-    return any(each.key in ("DELETE", "MERGE") for each in before)
-
-
-def _is_like(before: Words, rest: Words) -> bool:
-    keys = [each.key for each in before]
-    of_table = keys[:1] == ["CREATE"] and "TABLE" in keys[:4] and "SELECT" not in keys
+def _is_like(found: Words, position: int, within: str) -> bool:
+    if found[0].key != "CREATE":
+        return False
+    keys = [each.key for each in found[:position]]
+    of_table = "TABLE" in keys[:4] and "SELECT" not in keys
     return of_table and (keys[-1] in ("(", ",") or "(" not in keys)
 
 
-def _is_on(before: Words, rest: Words) -> bool:
-    keys = [each.key for each in before] or [""]
-    hangs_on_it = keys[0] in ("ALTER", "CREATE", "DROP") and _ON_TABLES.intersection(keys[:6])
-    return bool(hangs_on_it and "ON" not in keys and rest and rest[0].key not in _AFTER_ON)
+def _is_on(found: Words, position: int, within: str) -> bool:
+    first = {each.key for each in found[:6]}
+    if found[0].key not in ("ALTER", "CREATE", "DROP") or not _ON_TABLES & first:
+        return False
+    rest = found[position + 1 : position + 2]
+    is_first = all(each.key != "ON" for each in found[:position])
+    return is_first and bool(rest) and rest[0].key not in _AFTER_ON
 
 
-_BEFORE_A_TABLE: dict[str, Callable[[Words, Words], bool]] = {
+_BEFORE_A_TABLE: dict[str, Callable[[Words, int, str], bool]] = {
     "FROM": _is_from,
     "INTO": _always,
     "JOIN": _always,

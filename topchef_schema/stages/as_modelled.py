@@ -174,11 +174,12 @@ def _pairs(
     for table in (each for one in metadata for each in one.tables.values()):
         if table.name not in present or table.name not in changed:
             continue
+        # Not all of them: an event may add a column when the table is made.
         said = {column.name: column for column in table.columns}
         new = {column["name"]: column for column in modelled.get_columns(table.name)}
         for column in revised.get_columns(table.name):
             name = column["name"]
-            if name in changed[table.name] and name in new:
+            if name in changed[table.name] and name in new and name in said:
                 yield _Pair((None, table.name, name), column, new[name], said[name])
 
 

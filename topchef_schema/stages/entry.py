@@ -131,8 +131,8 @@ class Entry:
         if environment.url is not None:
             _, url = database_url(self.project, environment.url)
             if not environment.drivers:
-                named = environment.url._replace(text=url.render_as_string(hide_password=False))
-                environment = environment._replace(url=named)
+                text, source = url.render_as_string(hide_password=False), environment.url.source
+                environment = environment._replace(url=DatabaseUrl(text, source))
 
             wanted, is_async = _wanted(environment)
             if not is_async:

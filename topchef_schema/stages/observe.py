@@ -116,7 +116,7 @@ def whose(
     """
     seen = look()
     while unfinished(seen):
-        holder = target.backend.lock_holder(session.connection, target.lock_key)
+        holder = _holder(session, target)
         if holder is not None:
             return seen, holder
         # Between the two looks a run may have finished it, and let go.
@@ -126,6 +126,19 @@ def whose(
             return again, None
         seen = again
     return seen, None
+
+
+def _holder(session: Session, target: Target) -> str | None:
+    """Return who holds the migration lock; None also where a server does not let one ask."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        return target.backend.lock_holder(session.connection, target.lock_key)
+    except DBAPIError as error:
+        if target.backend.failure(error) is Failure.CONNECTION_LOST:
+            raise
+        session.settle()
+        return None
 
 
 def within(

@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from topchef_schema.bridge.second_look import Index, Part
+from topchef_schema.bridge.second_look import Index, Part, for_text
 from topchef_schema.model import Change
 from topchef_schema.model.snapshot import NAME, bare
 
@@ -33,8 +33,6 @@ _COLUMN = re.compile(
     re.IGNORECASE,
 )
 """With a default that is a constant, or the time."""
-_TAKEN_FOR_VALUE = re.compile(r"\\(?=:\w*(?![:\w]))|(?<![:\w\\])(?=:\w+(?![:\w]))")
-"""In what follows, SQLAlchemy's text() sees the name of a value, or that there is none."""
 _COLLATION = re.compile(r" collate \w+", re.IGNORECASE)
 
 _DROPPED = {
@@ -321,7 +319,7 @@ def name_list(columns: str) -> str:
 
 def sql_literal(sql: str) -> str:
     """Write *sql* for Alembic and SQLAlchemy, which take ``:word`` in it for a value to come."""
-    return literal(_TAKEN_FOR_VALUE.sub(r"\\\g<0>", sql))
+    return literal(for_text(sql))
 
 
 def literal(value: str) -> str:
