@@ -120,11 +120,10 @@ class SQLite:
         """
         from topchef_schema.backends import file_lock
 
-        database = _open_file(connection)
-        if database is None:
+        path = _lock_file(connection)
+        if path is None:
             yield _always  # a database in memory belongs to its process
             return
-        path = database.with_name(database.name + LOCK_SUFFIX)
         with file_lock.held(path, key, timeout, run_id):
             yield _always
 
@@ -132,10 +131,8 @@ class SQLite:
         """Look at the file beside that of the database, whatever *key* it is held for."""
         from topchef_schema.backends import file_lock
 
-        database = _open_file(connection)
-        if database is None:
-            return None
-        return file_lock.holder(database.with_name(database.name + LOCK_SUFFIX))
+        path = _lock_file(connection)
+        return None if path is None else file_lock.holder(path)
 
     def timeouts(self, connection: Connection, limits: Limits) -> Timeouts:
         """Return what waits for the file, and interrupts what takes too long."""
@@ -209,6 +206,12 @@ def file_of(url: URL) -> Path | None:
         if text.startswith("//"):  # file://authority/path: only an empty one or localhost is legal
             text = "/" + text[2:].partition("/")[2]
     return None if text in ("", ":memory:") else Path(text)
+
+
+def _lock_file(connection: Connection) -> Path | None:
+    """Return the file that is locked for the database; None for one in memory."""
+    database = _open_file(connection)
+    return None if database is None else database.with_name(database.name + LOCK_SUFFIX)
 
 
 def _open_file(connection: Connection) -> Path | None:

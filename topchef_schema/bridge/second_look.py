@@ -149,7 +149,7 @@ def correct_defaults(upgrade: UpgradeOps, context: AutogenContext, look: SecondL
     modelled = dict(_modelled_columns(context))
     for key, revised in look.defaults.items():
         column, (schema, name, _) = modelled[key], key
-        if not _is_wanted_column(context, column):
+        if not _is_wanted(context, column, column.name, "column"):
             continue
         if (schema, name) not in tables:
             tables[schema, name] = ops.ModifyTableOps(name, [], schema=schema)
@@ -201,12 +201,15 @@ def _written(sql: str) -> Any:
     return text(for_text(for_text(sql)))
 
 
-def _is_wanted_column(context: AutogenContext, column: Any) -> bool:
+def _is_wanted(
+    context: AutogenContext, part: Any, name: str, kind: str, *, reflected: bool = False
+) -> bool:
+    """Whether ``include_object`` of env.py lets a *part* of a table be compared."""
     filters: Any = context.run_object_filters
-    table = column.table
+    table = part.table
     return bool(
         filters(table, table.name, "table", reflected=False, compare_to=None)
-        and filters(column, column.name, "column", reflected=False, compare_to=None)
+        and filters(part, name, kind, reflected=reflected, compare_to=None)
     )
 
 
@@ -295,11 +298,8 @@ class _Indexes:
         reflected = index is None
         if reflected:
             index = _dropped(key, Index(unique=False, parts=())).to_index()
-        filters: Any = self._context.run_object_filters
-        return bool(
-            self._context.run_name_filters(name, "index", parents)
-            and filters(index.table, table, "table", reflected=False, compare_to=None)
-            and filters(index, name, "index", reflected=reflected, compare_to=None)
+        return self._context.run_name_filters(name, "index", parents) and _is_wanted(
+            self._context, index, name, "index", reflected=reflected
         )
 
 

@@ -25,9 +25,6 @@ from topchef_schema.shortcut.doubt import Doubt
 from topchef_schema.shortcut.halves import in_halves
 from topchef_schema.shortcut.inert import Bindings
 
-_File = tuple[str, str]
-"""The path of a revision file, and where Python keeps what it compiled of it."""
-
 Graph = dict[str, tuple[str, ...]]
 """Revision → what it follows."""
 
@@ -74,9 +71,15 @@ def _graph(folder: str) -> Graph:
     start, _, end = sample.rpartition("name")
 
     def read(some: Sequence[str]) -> Graph:
-        return _read(
-            [(f"{folder}{os.sep}{each}.py", f"{start}{each}{end}") for each in some], kinds
-        )
+        found: Graph = {}
+        for each in some:
+            path, compiled = f"{folder}{os.sep}{each}.py", f"{start}{each}{end}"
+            source = os.lstat(path)
+            if not stat.S_ISREG(source.st_mode):
+                raise Doubt(f"{path} is no file of its own")
+            revision, down = _facts(path, cached(source, compiled) or anew(path), kinds)
+            found[revision] = down
+        return found
 
     read(names[:1])  # so that its kind is judged once
     parts = in_halves(names, read)
@@ -94,17 +97,6 @@ def _names(folder: str) -> Iterator[str]:
                 raise Doubt("there is an unusual file name")
         elif not name.startswith((".#", "__init__")):
             yield name[:-3]
-
-
-def _read(files: Sequence[_File], kinds: list[_Kind]) -> Graph:
-    found: Graph = {}
-    for path, compiled in files:
-        source = os.lstat(path)
-        if not stat.S_ISREG(source.st_mode):
-            raise Doubt(f"{path} is no file of its own")
-        revision, down = _facts(path, cached(source, compiled) or anew(path), kinds)
-        found[revision] = down
-    return found
 
 
 def _facts(path: str, code: CodeType, kinds: list[_Kind]) -> tuple[str, tuple[str, ...]]:

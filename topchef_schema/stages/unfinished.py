@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from topchef_schema.errors import InDoubtError
@@ -32,40 +33,41 @@ def refuse(project: Project, seen: Observed) -> None:
 
 def passed_over(project: Project, seen: Observed) -> tuple[Finding, ...]:
     """Return what to say to whoever moves only the version rows of a database, *seen* before."""
-    begun = seen.unfinished[0] if seen.unfinished else None
-    if begun is None or resume.settled(seen.unfinished, project.revisions.applied_at(seen.heads)):
+    if not seen.unfinished or _is_settled(project, seen):
         return ()
-    finding = Finding(
-        "interrupted-revision",
-        Severity.WARNING,
-        f"revision {begun.revision} was interrupted on the way {begun.direction}; a stamp does "
-        "nothing about what was not done of it",
-        help="see that the tables are as the version rows say now",
-        backend=seen.backend,
-        revision=begun.revision,
-        object=seen.name,
-    )
-    return (finding,)
+    found = _interrupted(seen, "see that the tables are as the version rows say now")
+    message = f"{found.message}; a stamp does nothing about what was not done of it"
+    return (replace(found, message=message),)
 
 
 def _finding(project: Project, seen: Observed) -> Finding | None:
-    begun = seen.unfinished[0]
+    found = _interrupted(
+        seen, "topchef-db repair shows what was done of it; the next run goes on with it"
+    )
     if seen.holder is not None:
-        return Finding(
-            "migration-under-way",
-            Severity.INFO,
-            f"revision {begun.revision} is on the way {begun.direction} right now: {seen.holder}",
-            backend=seen.backend,
-            revision=begun.revision,
-            object=seen.name,
+        begun = seen.unfinished[0]
+        message = f"revision {begun.revision} is on the way {begun.direction} right now"
+        return replace(
+            found,
+            rule="migration-under-way",
+            severity=Severity.INFO,
+            message=f"{message}: {seen.holder}",
+            help=None,
         )
-    if resume.settled(seen.unfinished, project.revisions.applied_at(seen.heads)):
-        return None
+    return None if _is_settled(project, seen) else found
+
+
+def _is_settled(project: Project, seen: Observed) -> bool:
+    return resume.settled(seen.unfinished, project.revisions.applied_at(seen.heads))
+
+
+def _interrupted(seen: Observed, help_: str) -> Finding:
+    begun = seen.unfinished[0]
     return Finding(
         "interrupted-revision",
         Severity.WARNING,
         f"revision {begun.revision} was interrupted on the way {begun.direction}",
-        help="topchef-db repair shows what was done of it; the next run goes on with it",
+        help=help_,
         backend=seen.backend,
         revision=begun.revision,
         object=seen.name,
